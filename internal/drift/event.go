@@ -1,0 +1,196 @@
+package drift
+
+import (
+	"fmt"
+	"time"
+)
+
+// EventType says what happened.
+type EventType string
+
+// The event types of the contract.
+const (
+	DriftChanged     EventType = "drift.changed"
+	DriftReminder    EventType = "drift.reminder"
+	EventAttributed  EventType = "event.attributed"
+	SchemaChanged    EventType = "schema.changed"
+	GuardArmed       EventType = "guard.armed"
+	GuardWritten     EventType = "guard.written"
+	GuardRefused     EventType = "guard.refused"
+	GuardFailed      EventType = "guard.failed"
+	MonitorBlind     EventType = "monitor.blind"
+	MonitorRecovered EventType = "monitor.recovered"
+	MonitorHeartbeat EventType = "monitor.heartbeat"
+	BaselinePinned   EventType = "baseline.pinned"
+	TestEvent        EventType = "test"
+)
+
+// EventTypes lists every type, for metrics that start at zero.
+func EventTypes() []EventType {
+	return []EventType{
+		DriftChanged, DriftReminder, EventAttributed, SchemaChanged,
+		GuardArmed, GuardWritten, GuardRefused, GuardFailed,
+		MonitorBlind, MonitorRecovered, MonitorHeartbeat, BaselinePinned, TestEvent,
+	}
+}
+
+// Action is what happened to an object against its previous form.
+type Action string
+
+// The actions. Restored is back under an earlier id.
+const (
+	Created  Action = "created"
+	Updated  Action = "updated"
+	Deleted  Action = "deleted"
+	Restored Action = "restored"
+)
+
+// DriftStep is what an event did to the object's drift from the baseline.
+type DriftStep string
+
+// The steps. An event of an object without drift before and after is none.
+const (
+	DriftNone     DriftStep = "none"
+	DriftOpened   DriftStep = "opened"
+	DriftUpdated  DriftStep = "updated"
+	DriftResolved DriftStep = "resolved"
+)
+
+// Reason is the bounded cause of a blind spot, the label of cadrift_blind.
+type Reason string
+
+// The reasons of the contract.
+const (
+	ReasonCredential   Reason = "credential"
+	ReasonPermission   Reason = "permission"
+	ReasonThrottled    Reason = "throttled"
+	ReasonUnreachable  Reason = "unreachable"
+	ReasonIncomplete   Reason = "incomplete"
+	ReasonQuarantine   Reason = "quarantine"
+	ReasonInconsistent Reason = "inconsistent"
+	ReasonUnknownEnum  Reason = "unknown_enum"
+	ReasonStore        Reason = "store"
+	ReasonHidden       Reason = "hidden_objects"
+	ReasonAudit        Reason = "audit"
+	ReasonNames        Reason = "names"
+	ReasonGroups       Reason = "groups"
+)
+
+// Reasons lists every reason, for metrics that start at zero.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonCredential, ReasonPermission, ReasonThrottled, ReasonUnreachable, ReasonIncomplete,
+		ReasonQuarantine, ReasonInconsistent, ReasonUnknownEnum, ReasonStore,
+		ReasonHidden, ReasonAudit, ReasonNames, ReasonGroups,
+	}
+}
+
+// Window is the span in which a change happened: between two readings.
+type Window struct {
+	From time.Time `json:"from,omitzero"`
+	To   time.Time `json:"to"`
+}
+
+// Actor is who wrote, as the audit log has it.
+type Actor struct {
+	// Kind is user, app, microsoft, cadrift or unknown.
+	Kind string    `json:"kind"`
+	ID   string    `json:"id,omitempty"`
+	Name string    `json:"name,omitempty"`
+	IP   string    `json:"ip,omitempty"`
+	Time time.Time `json:"time,omitzero"`
+}
+
+// Expectation is an announced change.
+type Expectation struct {
+	ID      string    `json:"id"`
+	Pattern string    `json:"pattern"`
+	Until   time.Time `json:"until"`
+	Reason  string    `json:"reason"`
+	By      string    `json:"by"`
+}
+
+// Event is one thing that happened, as receivers, the API and the command
+// line see it. Events are immutable once committed; fields that do not apply
+// are absent from its JSON.
+type Event struct {
+	ID       string    `json:"id"`
+	Seq      uint64    `json:"seq,omitempty"`
+	Time     time.Time `json:"time"`
+	Type     EventType `json:"type"`
+	Window   *Window   `json:"window,omitempty"`
+	Tenant   string    `json:"tenant"`
+	TenantID string    `json:"tenant_id"`
+	Object   *Ref      `json:"object,omitempty"`
+	Action   Action    `json:"action,omitempty"`
+
+	// Direction is set on drift.* and schema.changed, where "neutral" is a
+	// statement; a pointer so that other types leave it out.
+	Direction         *Direction `json:"direction,omitempty"`
+	Severity          Severity   `json:"severity"`
+	DeliveredSeverity *Severity  `json:"delivered_severity,omitempty"`
+	LockoutRisk       *bool      `json:"lockout_risk,omitempty"`
+	LockoutReasons    []string   `json:"lockout_reasons,omitzero"`
+	Summary           string     `json:"summary"`
+
+	Changes []Change `json:"changes,omitzero"`
+	Patch   Patch    `json:"patch,omitempty"`
+
+	Drift          DriftStep  `json:"drift,omitempty"`
+	DriftDirection *Direction `json:"drift_direction,omitempty"`
+	DriftSeverity  *Severity  `json:"drift_severity,omitempty"`
+	BaselinePatch  Patch      `json:"baseline_patch,omitempty"`
+	Affects        []Ref      `json:"affects,omitempty"`
+	// Related is the other object of a deletion and creation under one name.
+	Related string `json:"related,omitempty"`
+	// Cause is "baseline" for drift that moved without the object changing.
+	Cause    string       `json:"cause,omitempty"`
+	Expected *Expectation `json:"expected,omitempty"`
+	Actor    *Actor       `json:"actor,omitempty"`
+
+	// Reason and Kinds belong to monitor.* (a Reason), guard.* and
+	// baseline.pinned (free text).
+	Reason string `json:"reason,omitempty"`
+	Kinds  []Kind `json:"kinds,omitempty"`
+	// Policy, Added and Result belong to guard.*; By and Digest to
+	// baseline.pinned; About to event.attributed (an event id).
+	Policy *Ref     `json:"policy,omitempty"`
+	Added  []string `json:"added,omitempty"`
+	Result string   `json:"result,omitempty"`
+	By     string   `json:"by,omitempty"`
+	Digest string   `json:"digest,omitempty"`
+	About  string   `json:"about,omitempty"`
+
+	Revision uint64 `json:"revision,omitempty"`
+	Chain    string `json:"chain,omitempty"`
+}
+
+// EventID is the stable id of the seq-th record of a tenant's chain.
+func EventID(tenant string, seq uint64) string { return fmt.Sprintf("%s-%012d", tenant, seq) }
+
+// Locks tells whether the event carries a lockout risk.
+func (e *Event) Locks() bool { return e.LockoutRisk != nil && *e.LockoutRisk }
+
+// Dir is the event's direction, neutral where it has none.
+func (e *Event) Dir() Direction {
+	if e.Direction == nil {
+		return Neutral
+	}
+	return *e.Direction
+}
+
+// Loudest is the severity by which the event is routed and ordered: the
+// higher of the event's (as delivered) and the drift's verdict.
+func (e *Event) Loudest() Severity {
+	s := e.Severity
+	if e.DeliveredSeverity != nil {
+		return *e.DeliveredSeverity
+	}
+	if e.DriftSeverity != nil && *e.DriftSeverity > s {
+		s = *e.DriftSeverity
+	}
+	return s
+}
+
+// PtrTo returns a pointer to v, for the optional fields of an event.
+func PtrTo[T any](v T) *T { return &v }
