@@ -1,0 +1,252 @@
+package poll
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/cadrift/cadrift/internal/canon"
+	"github.com/cadrift/cadrift/internal/drift"
+)
+
+// How long an absence waits for its second 404 (detection law §1.2, §1.3), and
+// how many quarantined objects one look asks for: at one request a second a
+// mass absence must not hold up the next pass.
+const (
+	confirmAfter           = 30 * time.Second
+	confirmQuarantineAfter = 5 * time.Minute
+	quarantineLooks        = 20
+)
+
+// evidence is what a pass found out about objects that a listing lacked or
+// showed in an older form.
+type evidence struct {
+	// absences is the new set of unconfirmed ones (all kinds), deleted the
+	// confirmed deletions to announce now.
+	absences map[drift.Key]drift.Absence
+	deleted  []drift.Key
+	// found are objects that the listing lacked and GET by id returned, or
+	// that were read again because the listing's form was stale.
+	found map[drift.Key]drift.Object
+	// ghosts are listed objects that GET by id says are gone: a replica that
+	// has not heard of the deletion.
+	ghosts map[drift.Key]bool
+}
+
+// doubt looks again at everything in the readings that may be an echo of
+// eventual consistency.
+//
+//	listed  known   written      then
+//	no      yes     –            absent: deletedItems, then 404 twice
+//	yes     yes     went back    GET by id decides, or it is held (assess)
+//	yes     no, but it was once  GET by id: 404 means a replica lags
+func (w *Watcher) doubt(ctx context.Context, readings []reading, now time.Time) evidence {
+	ev := evidence{
+		absences: maps.Clone(w.state.Absences),
+		found:    map[drift.Key]drift.Object{},
+		ghosts:   map[drift.Key]bool{},
+	}
+	if ev.absences == nil {
+		ev.absences = map[drift.Key]drift.Absence{}
+	}
+	maps.DeleteFunc(w.looked, func(key drift.Key, _ time.Time) bool {
+		_, open := ev.absences[key]
+		return !open
+	})
+	for i := range readings {
+		r := &readings[i]
+		if !r.good() {
+			continue
+		}
+		if !r.same {
+			w.noteMissing(r, &ev, now)
+			w.readAgain(ctx, r, &ev)
+		}
+		w.confirm(ctx, r.kind, &ev, now)
+	}
+	return ev
+}
+
+// noteMissing records what the listing lacks, and opens a quarantine when too
+// much vanished at once.
+func (w *Watcher) noteMissing(r *reading, ev *evidence, now time.Time) {
+	var known int
+	var vanished, missing []drift.Key
+	for key := range w.state.Objects {
+		if key.Kind != r.kind {
+			continue
+		}
+		known++
+		if obj, listed := r.objects[key.ID]; listed && obj.Deleted.IsZero() {
+			delete(ev.absences, key)
+			continue
+		}
+		missing = append(missing, key)
+		if _, was := ev.absences[key]; !was {
+			vanished = append(vanished, key)
+		}
+	}
+	if len(r.objects) == 0 && known > 0 {
+		vanished = missing // an empty list doubts every absence, older ones included
+	}
+	mass := len(r.objects) == 0 && known > 0 || len(vanished) > max(3, known/5)
+	for _, key := range vanished {
+		a, was := ev.absences[key]
+		if !was {
+			a = drift.Absence{Since: now}
+		}
+		a.Quarantined = a.Quarantined || mass
+		if obj, listed := r.objects[key.ID]; listed && !obj.Deleted.IsZero() {
+			a.Confirmed = now // Graph lists it as deleted
+		}
+		ev.absences[key] = a
+	}
+}
+
+// readAgain asks by id for listed objects whose form may come from a replica
+// that lags.
+func (w *Watcher) readAgain(ctx context.Context, r *reading, ev *evidence) {
+	for id, obj := range r.objects {
+		key := drift.Key{Kind: r.kind, ID: id}
+		old, known := w.state.Objects[key]
+		switch {
+		case known && obj.Written().Before(old.Written()):
+		case !known && w.seen(r.kind) && w.existed(key):
+		default:
+			continue
+		}
+		again, err := w.get(ctx, key)
+		switch {
+		case errors.Is(err, drift.ErrNotFound) && !known:
+			ev.ghosts[key] = true
+		case err == nil:
+			ev.found[key] = again
+		}
+	}
+}
+
+// existed tells whether history has an object under the key.
+func (w *Watcher) existed(key drift.Key) bool {
+	if w.o.Store == nil {
+		return false
+	}
+	versions, err := w.o.Store.Versions(w.o.TenantID, key, 1)
+	return err == nil && len(versions) > 0
+}
+
+// confirm gathers proof for the absences of one kind and decides which are
+// deletions.
+func (w *Watcher) confirm(ctx context.Context, kind drift.Kind, ev *evidence, now time.Time) {
+	open := keysOf(ev.absences, kind)
+	if len(open) == 0 {
+		return
+	}
+	bin, err := w.o.Source.Deleted(ctx, kind)
+	if err != nil {
+		bin = nil // unavailable in many tenants and clouds: 404s decide
+	}
+	looks := 0
+	for _, key := range open {
+		a := ev.absences[key]
+		if _, in := bin[key.ID]; in && a.Confirmed.IsZero() {
+			a.Confirmed = now
+		}
+		if a.Confirmed.IsZero() && !w.dueAt(key, a).After(now) && (!a.Quarantined || looks < quarantineLooks) {
+			looks++
+			w.looked[key] = now
+			a = w.look(ctx, key, a, ev, now)
+		}
+		ev.absences[key] = a
+	}
+	ev.settle(kind, open)
+}
+
+// dueAt is when an absence wants its next GET by id. One that answered 200, or
+// not at all, waits as long as one that answered 404.
+func (w *Watcher) dueAt(key drift.Key, a drift.Absence) time.Time {
+	wait := confirmAfter
+	if a.Quarantined {
+		wait = confirmQuarantineAfter
+	}
+	switch looked, ok := w.looked[key]; {
+	case !a.NotFound.IsZero():
+		return a.NotFound.Add(wait)
+	case ok:
+		return looked.Add(wait)
+	}
+	return a.Since
+}
+
+// look asks for an absent object by id.
+func (w *Watcher) look(ctx context.Context, key drift.Key, a drift.Absence, ev *evidence, now time.Time) drift.Absence {
+	obj, err := w.get(ctx, key)
+	switch {
+	case err == nil && !obj.Deleted.IsZero():
+		a.Confirmed = now
+	case err == nil:
+		a.NotFound = time.Time{} // it is there: the listing lacks it
+		ev.found[key] = obj
+	case !errors.Is(err, drift.ErrNotFound):
+	case a.NotFound.IsZero():
+		a.NotFound = now
+	default:
+		a.Confirmed = now
+	}
+	return a
+}
+
+func (w *Watcher) get(ctx context.Context, key drift.Key) (drift.Object, error) {
+	item, err := w.o.Source.Get(ctx, key.Kind, key.ID)
+	if err != nil {
+		return drift.Object{}, err
+	}
+	return canon.Object(key.Kind, item.Raw)
+}
+
+// settle moves confirmed absences to the deletions. Quarantined ones wait for
+// each other: they are announced in one pass. Those that a recycle bin
+// confirmed at once were never in doubt.
+func (ev *evidence) settle(kind drift.Kind, open []drift.Key) {
+	waiting := false
+	for _, key := range open {
+		a := ev.absences[key]
+		waiting = waiting || a.Quarantined && a.Confirmed.IsZero()
+	}
+	for _, key := range open {
+		a := ev.absences[key]
+		if a.Confirmed.IsZero() || a.Quarantined && waiting && !a.Confirmed.Equal(a.Since) {
+			continue
+		}
+		delete(ev.absences, key)
+		ev.deleted = append(ev.deleted, key)
+	}
+}
+
+// keysOf are the absent keys of one kind, in stable order.
+func keysOf(absences map[drift.Key]drift.Absence, kind drift.Kind) []drift.Key {
+	var keys []drift.Key
+	for key := range absences {
+		if key.Kind == kind {
+			keys = append(keys, key)
+		}
+	}
+	slices.SortFunc(keys, drift.Key.Compare)
+	return keys
+}
+
+// nextLook is when the earliest open absence wants a GET between two passes:
+// its second 404, or its first when a mass absence was more than one look.
+func (w *Watcher) nextLook() (at time.Time, ok bool) {
+	for key, a := range w.state.Absences {
+		_, looked := w.looked[key]
+		if !a.Confirmed.IsZero() || a.NotFound.IsZero() && looked {
+			continue // nothing to find out, or it is there and the next pass asks
+		}
+		if d := w.dueAt(key, a); !ok || d.Before(at) {
+			at, ok = d, true
+		}
+	}
+	return at, ok
+}

@@ -1,0 +1,154 @@
+package poll
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cadrift/cadrift/internal/canon"
+	"github.com/cadrift/cadrift/internal/drift"
+)
+
+// dirState remembers the baseline files as last read, so that a pass that
+// finds them unchanged reads nothing but their names, sizes and times.
+type dirState struct {
+	stamp   string
+	problem string
+}
+
+// maxBaselineFile bounds one baseline file; Graph's own bodies stay far below.
+const maxBaselineFile = 4 << 20
+
+// ReadBaselineDir reads DIR/KIND/*.json. The id inside a file decides which
+// object it is, the name of the file is for people.
+func ReadBaselineDir(dir string) ([]drift.Object, error) {
+	var out []drift.Object
+	seen := map[drift.Key]string{}
+	for _, kind := range drift.Kinds() {
+		paths, err := filepath.Glob(filepath.Join(dir, string(kind), "*.json"))
+		if err != nil {
+			return nil, fmt.Errorf("list baseline files: %w", err)
+		}
+		for _, path := range paths {
+			obj, err := readBaselineFile(kind, path)
+			if err != nil {
+				return nil, err
+			}
+			if first, twice := seen[obj.Key()]; twice {
+				return nil, fmt.Errorf("read baseline: %s and %s hold the same object %s", first, path, obj.ID)
+			}
+			seen[obj.Key()] = path
+			out = append(out, obj)
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("read baseline: no KIND/NAME--ID.json files in %s (hint: cadrift baseline export %s)", dir, dir)
+	}
+	return out, nil
+}
+
+func readBaselineFile(kind drift.Kind, path string) (drift.Object, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return drift.Object{}, fmt.Errorf("read baseline: %w", err)
+	}
+	if info.Size() > maxBaselineFile {
+		return drift.Object{}, fmt.Errorf("read baseline: %s: larger than %d MiB", path, maxBaselineFile>>20)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return drift.Object{}, fmt.Errorf("read baseline: %w", err)
+	}
+	obj, err := canon.Object(kind, raw)
+	if err != nil {
+		return drift.Object{}, fmt.Errorf("read baseline: %s: %w", path, err)
+	}
+	return obj, nil
+}
+
+// stampDir is a fingerprint of the files' names, sizes and times.
+func stampDir(dir string) string {
+	h := sha256.New()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".json") {
+			return err
+		}
+		// Stat, not Lstat: in a Kubernetes mount the files are links.
+		if info, err := os.Stat(path); err == nil {
+			fmt.Fprintf(h, "%s\x00%d\x00%d\n", path, info.Size(), info.ModTime().UnixNano())
+		}
+		return nil
+	})
+	return fmt.Sprintf("%x %v", h.Sum(nil), err)
+}
+
+// readDirAtStart makes the files the baseline. Files that cannot be read stop
+// the start: there is no last good baseline to keep unless one is stored.
+func (w *Watcher) readDirAtStart() error {
+	if w.o.BaselineDir == "" {
+		return nil
+	}
+	objects, err := ReadBaselineDir(w.o.BaselineDir)
+	if err != nil {
+		if w.state.Baseline == nil {
+			return err
+		}
+		w.dir = dirState{problem: err.Error()}
+		return nil
+	}
+	w.dir.stamp = stampDir(w.o.BaselineDir)
+	return w.adopt(objects, time.Now().UTC())
+}
+
+// rereadDir looks for changed baseline files at the start of a pass. A file
+// that cannot be read keeps the last good baseline, and is told.
+func (w *Watcher) rereadDir(now time.Time) {
+	if w.o.BaselineDir == "" {
+		return
+	}
+	stamp := stampDir(w.o.BaselineDir)
+	if stamp == w.dir.stamp {
+		return
+	}
+	objects, err := ReadBaselineDir(w.o.BaselineDir)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err == nil {
+		err = w.adopt(objects, now)
+	}
+	if err != nil {
+		if w.dir.problem != err.Error() {
+			w.o.Logger.Error("baseline files not read, the last good baseline stays", "tenant", w.o.Tenant, "err", err)
+		}
+		w.dir.problem = err.Error()
+		return
+	}
+	w.dir = dirState{stamp: stamp}
+}
+
+// adopt makes the objects of the files the baseline, unless they are it.
+func (w *Watcher) adopt(objects []drift.Object, now time.Time) error {
+	b, err := w.importBaseline(now, objects, Move{Reason: "baseline files changed", By: w.o.BaselineDir})
+	if err != nil {
+		return err
+	}
+	slices.Sort(b.Kinds)
+	if w.state.Baseline != nil && w.state.Baseline.Digest == b.Digest && slices.Equal(w.state.Baseline.Kinds, b.Kinds) {
+		return nil
+	}
+	if w.o.Store == nil {
+		w.state.Baseline = b
+		return nil
+	}
+	commit, err := w.rebase(b, now)
+	if err != nil {
+		return err
+	}
+	_, err = w.commitLocked(commit)
+	return err
+}

@@ -1,0 +1,19 @@
+// Package poll watches one tenant: it makes the passes, decides what counts as
+// a change, and commits what it found.
+//
+// A pass runs in one direction:
+//
+//	read      every watched kind, complete or not at all      (read.go)
+//	doubt     what is missing or went back in time             (absence.go)
+//	assess    state + readings → one drift.Commit, purely      (assess.go, findings.go)
+//	commit    one transaction; nothing leaves before it         (watcher.go)
+//	wake      the notification workers
+//
+// Passes of a tenant never overlap. Between two passes the watcher may ask
+// again for objects that a listing lacked (detection law §1.2), and people may
+// move the baseline (baseline.go); both commit under the same lock, so every
+// commit starts from the state that the one before it made.
+//
+// The package never sends anything, never writes to Graph and never decides
+// what a change means: that is package judge.
+package poll

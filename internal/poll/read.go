@@ -1,0 +1,94 @@
+package poll
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/cadrift/cadrift/internal/canon"
+	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/graph"
+)
+
+// reading is one kind as one pass saw it.
+type reading struct {
+	kind drift.Kind
+	// err says why the collection does not count; its last good state is
+	// carried over.
+	err error
+	// same tells that every byte is that of the last reading, and that the
+	// last reading left nothing open: there is nothing to look at.
+	same bool
+	// objects are the listed ones by id.
+	objects map[string]drift.Object
+}
+
+// good tells whether the collection was read completely.
+func (r *reading) good() bool { return r.err == nil }
+
+// read lists every watched kind. A failure that would repeat for every kind
+// (no token, no network, throttled) is not tried again for the rest: three
+// kinds times the retries would outlast the interval.
+func (w *Watcher) read(ctx context.Context) []reading {
+	out := make([]reading, 0, len(w.o.Kinds))
+	var shared error
+	for _, kind := range w.o.Kinds {
+		if shared != nil {
+			out = append(out, reading{kind: kind, err: shared})
+			continue
+		}
+		listing, err := w.o.Source.List(ctx, kind)
+		if err != nil {
+			out = append(out, reading{kind: kind, err: fmt.Errorf("list %s: %w", kind.Words(), err)})
+			if sharesFate(err) {
+				shared = out[len(out)-1].err
+			}
+			continue
+		}
+		out = append(out, w.understand(listing))
+	}
+	return out
+}
+
+func sharesFate(err error) bool {
+	switch reasonOf(err) {
+	case drift.ReasonCredential, drift.ReasonUnreachable, drift.ReasonThrottled:
+		return true
+	}
+	return false
+}
+
+// reasonOf is the bounded cause of a failed reading.
+func reasonOf(err error) drift.Reason {
+	var ge *graph.Error
+	if errors.As(err, &ge) && ge.Reason != "" {
+		return ge.Reason
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return drift.ReasonUnreachable
+	}
+	return drift.ReasonIncomplete
+}
+
+// understand turns a listing into objects through the gates: same pages, same
+// raw bytes, and only then the canonical form.
+func (w *Watcher) understand(l graph.Listing) reading {
+	if l.Same && w.settled[l.Kind] {
+		return reading{kind: l.Kind, same: true}
+	}
+	r := reading{kind: l.Kind, objects: make(map[string]drift.Object, len(l.Items))}
+	for _, item := range l.Items {
+		if old, ok := w.state.Objects[drift.Key{Kind: l.Kind, ID: item.ID}]; ok && bytes.Equal(old.Raw, item.Raw) {
+			old.Raw = item.Raw // one copy in memory: the client keeps its pages
+			r.objects[item.ID] = old
+			continue
+		}
+		obj, err := canon.Object(l.Kind, item.Raw)
+		if err != nil {
+			return reading{kind: l.Kind, err: fmt.Errorf("read %s %s: %w", l.Kind.Words(), drift.Visible(item.ID), err)}
+		}
+		r.objects[obj.ID] = obj
+	}
+	return r
+}

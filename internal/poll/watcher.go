@@ -1,0 +1,464 @@
+package poll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cadrift/cadrift/internal/canon"
+	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/graph"
+	"github.com/cadrift/cadrift/internal/judge"
+	"github.com/cadrift/cadrift/internal/store"
+)
+
+// Source is where readings come from: a Graph client.
+type Source interface {
+	// List reads a whole collection or fails; the error is a *graph.Error.
+	List(ctx context.Context, kind drift.Kind) (graph.Listing, error)
+	// Get reads one object; drift.ErrNotFound when Graph answers 404.
+	Get(ctx context.Context, kind drift.Kind, id string) (graph.Item, error)
+	// Deleted lists the recycle bin; graph.ErrUnavailable where there is none.
+	Deleted(ctx context.Context, kind drift.Kind) (map[string]time.Time, error)
+}
+
+// Store is where passes become durable.
+type Store interface {
+	// Load returns all that is durable of the tenant.
+	Load(tenantID string) (drift.State, error)
+	// Commit writes all of c or nothing: store.ErrNotCommitted says that
+	// nothing was written, store.ErrOutcomeUnknown that the process must start
+	// anew and look.
+	Commit(c drift.Commit) (drift.Committed, error)
+	// Versions returns the newest versions of an object first.
+	Versions(tenantID string, key drift.Key, limit int) ([]store.Version, error)
+}
+
+// Options are a watcher's settings and neighbours.
+type Options struct {
+	Tenant, TenantID string
+	Schedule         Schedule
+	Kinds            []drift.Kind
+	GraphVersion     string
+	Emergency        judge.Emergency
+	AutoPin          bool
+	BaselineDir      string
+
+	Source Source
+	// Store may be nil: then nothing is known before the first reading and
+	// only Check works.
+	Store Store
+	// Names resolves directory ids, nil when names are not resolved.
+	Names judge.Names
+	// Route names the receivers of an event; told are those who were told of
+	// the drift's opening.
+	Route func(e *drift.Event, told []string) []string
+	// Wake is called after a commit that has events.
+	Wake func()
+	// Alarm carries the one event that cannot be made durable: that the store
+	// takes no writes.
+	Alarm   func(e drift.Event)
+	Metrics *Metrics
+	Logger  *slog.Logger
+}
+
+// Watcher watches one tenant.
+type Watcher struct {
+	o Options
+
+	// turn is held by whoever reads Graph: passes, looks between passes and
+	// checks never overlap. A channel, because it is held across waits.
+	turn chan struct{}
+
+	// Owned by the holder of turn.
+	settled map[drift.Kind]bool
+	stale   map[drift.Key]int
+	looked  map[drift.Key]time.Time // absent objects: the last GET by id
+
+	// mu guards what follows; it is never held across a request.
+	mu       sync.Mutex
+	state    drift.State
+	blind    map[drift.Reason]*condition
+	readAt   map[drift.Kind]time.Time
+	lastGood time.Time
+	flushed  time.Time
+	result   Result
+	everGood bool
+	degraded bool
+	dir      dirState
+}
+
+// Result is how a pass ended.
+type Result string
+
+// The results, as the label of cadrift_polls_total has them. A pass is good
+// when policies and named locations are complete; incomplete means that only
+// another kind failed.
+const (
+	OK         Result = "ok"
+	Incomplete Result = "incomplete"
+	Failed     Result = "failed"
+	Skipped    Result = "skipped"
+)
+
+// New loads the tenant's state. Bodies stored by an earlier canonicaliser are
+// canonicalised again, without a word: it is not the tenant that changed.
+func New(o Options) (*Watcher, error) {
+	w := &Watcher{
+		o: o, turn: make(chan struct{}, 1),
+		settled: map[drift.Kind]bool{}, stale: map[drift.Key]int{}, looked: map[drift.Key]time.Time{},
+		blind: map[drift.Reason]*condition{}, readAt: map[drift.Kind]time.Time{},
+	}
+	w.state = drift.State{Tenant: o.Tenant, TenantID: o.TenantID}
+	if o.Store != nil {
+		state, err := o.Store.Load(o.TenantID)
+		if err != nil {
+			return nil, fmt.Errorf("load tenant %s: %w", o.Tenant, err)
+		}
+		w.state = state
+	}
+	if w.state.Objects == nil {
+		w.state.Objects = map[drift.Key]drift.Object{}
+	}
+	if w.state.Findings == nil {
+		w.state.Findings = map[drift.Key]drift.Finding{}
+	}
+	recanonicalise(w.state.Objects)
+	if w.state.Baseline != nil {
+		recanonicalise(w.state.Baseline.Objects)
+	}
+	w.lastGood = w.state.LastGood
+	w.flushed = w.state.LastGood
+	for _, b := range w.state.Blind {
+		w.blind[b.Reason] = &condition{Blind: b, told: true}
+	}
+	if err := w.readDirAtStart(); err != nil {
+		return nil, err
+	}
+	w.o.Metrics.describe(w)
+	return w, nil
+}
+
+func recanonicalise(objects map[drift.Key]drift.Object) {
+	for key, obj := range objects {
+		if obj.Digest == canon.Digest(obj.Kind, obj.Canonical) {
+			continue
+		}
+		if again, err := canon.Object(obj.Kind, obj.Raw); err == nil {
+			objects[key] = again
+		}
+	}
+}
+
+// Run makes a pass at once and then whenever one is due, until ctx ends. A
+// pass that is due while one runs is skipped and counted. It returns an error
+// only when the store's state is unknown and the process must start anew.
+func (w *Watcher) Run(ctx context.Context) error {
+	defer w.flush()
+	due := time.Now()
+	for {
+		if err := w.Pass(ctx); err != nil {
+			return err
+		}
+		due = w.nextDue(due)
+		if err := w.waitLooking(ctx, due); err != nil || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// nextDue is the next due time that lies ahead; those that passed meanwhile
+// are counted as skipped.
+func (w *Watcher) nextDue(due time.Time) time.Time {
+	now := time.Now()
+	for {
+		next := w.o.Schedule.Next(due)
+		if next.IsZero() {
+			return now.Add(24 * time.Hour) // a schedule that is over: look again tomorrow
+		}
+		if next.After(now) {
+			return next
+		}
+		w.o.Metrics.skipped(w.o.Tenant)
+		due = next
+	}
+}
+
+// waitLooking waits for due, and asks again for absent objects on the way.
+func (w *Watcher) waitLooking(ctx context.Context, due time.Time) error {
+	for {
+		wake := due
+		w.mu.Lock()
+		if at, ok := w.nextLook(); ok && at.Before(due) {
+			wake = at
+		}
+		w.mu.Unlock()
+		timer := time.NewTimer(time.Until(wake))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		}
+		if !wake.Before(due) {
+			return nil
+		}
+		if err := w.lookAgain(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// Pass makes one pass. Its error is that of [Watcher.Run]; failed readings are
+// no error, they are told as blind spots.
+func (w *Watcher) Pass(ctx context.Context) error {
+	select {
+	case w.turn <- struct{}{}:
+		defer func() { <-w.turn }()
+	case <-ctx.Done():
+		return nil
+	}
+	start := time.Now()
+	w.rereadDir(start.UTC())
+	pctx, cancel := context.WithTimeout(ctx, w.budget(start))
+	defer cancel()
+	readings := w.read(pctx)
+	if ctx.Err() != nil {
+		return nil // shutting down: half a pass is no pass
+	}
+	now := time.Now().UTC()
+	ev := w.doubt(pctx, readings, now)
+	if ctx.Err() != nil {
+		return nil
+	}
+	err := w.conclude(readings, ev, now)
+	w.o.Metrics.passed(w, time.Since(start))
+	return err
+}
+
+// budget bounds a pass, so that being blind is noticed in time even when every
+// answer is slow: at one pass a second within 90 s.
+func (w *Watcher) budget(now time.Time) time.Duration {
+	return min(max(3*w.o.Schedule.Interval(now), 40*time.Second), 5*time.Minute)
+}
+
+// lookAgain confirms absences between two passes.
+func (w *Watcher) lookAgain(ctx context.Context) error {
+	select {
+	case w.turn <- struct{}{}:
+		defer func() { <-w.turn }()
+	case <-ctx.Done():
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	now := time.Now().UTC()
+	var readings []reading
+	for _, kind := range w.o.Kinds {
+		readings = append(readings, reading{kind: kind, same: true})
+	}
+	ev := w.doubt(ctx, readings, now)
+	if ctx.Err() != nil {
+		return nil
+	}
+	clear(ev.found) // the next pass compares: a look between passes only confirms absences
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a, err := w.assess(nil, ev, now)
+	if err != nil {
+		return err
+	}
+	return w.settleLocked(a, now)
+}
+
+// conclude assesses the readings, commits, and remembers.
+func (w *Watcher) conclude(readings []reading, ev evidence, now time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a, err := w.assess(readings, ev, now)
+	if err != nil {
+		w.result = Failed
+		w.o.Logger.Error("pass not assessed", "tenant", w.o.Tenant, "err", err)
+		return nil
+	}
+	w.result = resultOf(readings)
+	good := w.result != Failed
+	w.watchBlindness(readings, &a, now)
+	if good && (!a.commit.Empty() || now.Sub(w.flushed) >= flushEvery) {
+		a.commit.LastGood = now
+	}
+	if err := w.settleLocked(a, now); err != nil || w.degraded {
+		return err // degraded: the state stays, and the next pass sees the same changes again
+	}
+	if good {
+		w.lastGood, w.everGood = now, true
+	}
+	w.stale = a.stale
+	for i := range readings {
+		if r := &readings[i]; r.good() {
+			w.readAt[r.kind] = now
+			w.settled[r.kind] = !a.unsettled[r.kind]
+		}
+	}
+	w.logPass(readings, a)
+	return nil
+}
+
+// flushEvery is how often the time of the last good pass is written when
+// nothing else is.
+const flushEvery = 10 * time.Minute
+
+func resultOf(readings []reading) Result {
+	result := OK
+	for i := range readings {
+		switch r := &readings[i]; {
+		case r.good():
+		case r.kind == drift.Policy || r.kind == drift.NamedLocation:
+			return Failed
+		default:
+			result = Incomplete
+		}
+	}
+	return result
+}
+
+// settleLocked commits an assessment and, when that worked, remembers what
+// stays in memory.
+func (w *Watcher) settleLocked(a assessment, now time.Time) error {
+	if _, err := w.commitLocked(a.commit); err != nil {
+		if errors.Is(err, store.ErrOutcomeUnknown) {
+			return err
+		}
+		w.degrade(err, now)
+		return nil
+	}
+	w.degraded = w.degraded && a.commit.Empty()
+	w.settleBlindness(a)
+	for _, obj := range a.renewed {
+		w.state.Objects[obj.Key()] = obj
+	}
+	return nil
+}
+
+// commitLocked makes a commit durable and part of the state.
+func (w *Watcher) commitLocked(c drift.Commit) (drift.Committed, error) {
+	if c.Empty() {
+		return drift.Committed{Revision: w.state.Revision, Head: w.state.Head}, nil
+	}
+	if w.o.Store == nil {
+		return drift.Committed{}, errors.New("commit: no store is open")
+	}
+	sortEvents(c.Events)
+	done, err := w.o.Store.Commit(c)
+	if err != nil {
+		return done, fmt.Errorf("commit pass of %s: %w", w.o.Tenant, err)
+	}
+	apply(&w.state, c, done)
+	if !c.LastGood.IsZero() {
+		w.flushed = c.LastGood
+	}
+	w.o.Metrics.committed(w, done)
+	for i := range done.Events {
+		w.logEvent(&done.Events[i])
+	}
+	if len(done.Events) > 0 {
+		w.o.Wake()
+	}
+	return done, nil
+}
+
+// apply makes a committed commit part of the state in memory: what Load would
+// return now.
+func apply(s *drift.State, c drift.Commit, done drift.Committed) {
+	s.Revision, s.Head = done.Revision, done.Head
+	for _, obj := range slices.Concat(c.Refresh, c.Put) {
+		s.Objects[obj.Key()] = obj
+	}
+	for _, key := range c.Gone {
+		delete(s.Objects, key)
+	}
+	for _, f := range c.Findings {
+		f.LastEvent = lastEventOf(done.Events, f)
+		s.Findings[f.Key()] = f
+	}
+	for _, key := range c.Closed {
+		delete(s.Findings, key)
+	}
+	if c.Baseline != nil {
+		s.Baseline = c.Baseline
+	}
+	if c.Absences != nil {
+		s.Absences = maps.Clone(c.Absences)
+	}
+	if c.Blind != nil {
+		s.Blind = *c.Blind
+	}
+	if c.Seen != nil {
+		s.Seen = c.Seen
+	}
+	if c.GraphVersion != "" {
+		s.GraphVersion = c.GraphVersion
+	}
+	if !c.LastGood.IsZero() {
+		s.LastGood = c.LastGood
+	}
+}
+
+// lastEventOf is the newest event about a finding's object.
+func lastEventOf(events []drift.Event, f drift.Finding) string {
+	for i := len(events) - 1; i >= 0; i-- {
+		if e := &events[i]; e.Object != nil && e.Object.Key() == f.Key() {
+			return e.ID
+		}
+	}
+	return f.LastEvent
+}
+
+// flush writes the time of the last good pass at shutdown.
+func (w *Watcher) flush() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.o.Store == nil || w.degraded || !w.lastGood.After(w.flushed) {
+		return
+	}
+	if _, err := w.commitLocked(drift.Commit{TenantID: w.o.TenantID, Time: w.lastGood, LastGood: w.lastGood}); err != nil {
+		w.o.Logger.Warn("time of the last good pass not written", "tenant", w.o.Tenant, "err", err)
+	}
+}
+
+// route completes an event with its receivers.
+func (w *Watcher) route(e drift.Event, told []string) drift.NewEvent {
+	return drift.NewEvent{Event: e, Receivers: w.o.Route(&e, told)}
+}
+
+// window is the span in which a change of the kind seen now happened.
+func (w *Watcher) window(kind drift.Kind, now time.Time) *drift.Window {
+	from, ok := w.readAt[kind]
+	if !ok {
+		from = w.state.LastGood
+	}
+	return &drift.Window{From: from, To: now}
+}
+
+func (w *Watcher) seen(kind drift.Kind) bool { return slices.Contains(w.state.Seen, kind) }
+
+func (w *Watcher) logPass(readings []reading, a assessment) {
+	for i := range readings {
+		if r := &readings[i]; !r.good() {
+			w.o.Logger.Warn("collection not read", "tenant", w.o.Tenant, "kind", string(r.kind), "reason", string(reasonOf(r.err)), "err", r.err)
+		}
+	}
+	w.o.Logger.Debug("pass done", "tenant", w.o.Tenant, "result", string(w.result),
+		"put", len(a.commit.Put), "gone", len(a.commit.Gone), "events", len(a.commit.Events),
+		"seq", w.state.Head.Seq, "chain", w.state.Head.Hash.String())
+}
+
+func (w *Watcher) logEvent(e *drift.Event) {
+	w.o.Logger.Info("event", "tenant", e.Tenant, "id", e.ID, "type", string(e.Type),
+		"severity", e.Severity.String(), "direction", e.Dir().String(), "summary", e.Summary, "chain", e.Chain)
+}
