@@ -1,0 +1,102 @@
+package app
+
+import (
+	"context"
+	"errors"
+
+	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/store"
+	"github.com/cadrift/cadrift/internal/web"
+)
+
+// reader is what the pages see of the app: they can only ask.
+type reader struct{ app *App }
+
+var (
+	_ web.Reader = reader{}
+	_ web.Watch  = reader{}
+)
+
+// Drifts are the open drifts, most severe first.
+func (r reader) Drifts(_ context.Context, tenant string) ([]drift.Finding, error) {
+	units, err := r.app.units(tenant)
+	if err != nil {
+		return nil, err
+	}
+	return findings(units), nil
+}
+
+// Events are the newest events first.
+func (r reader) Events(_ context.Context, tenant, objectID string, limit int) ([]drift.Event, error) {
+	id, err := r.tenantID(tenant)
+	if err != nil {
+		return nil, err
+	}
+	events, _, err := r.app.store.Events(store.EventQuery{TenantID: id, ObjectID: objectID, Limit: limit})
+	return events, err
+}
+
+// tenantID is empty for all tenants.
+func (r reader) tenantID(tenant string) (string, error) {
+	if tenant == "" {
+		return "", nil
+	}
+	units, err := r.app.units(tenant)
+	if err != nil {
+		return "", err
+	}
+	return units[0].TenantID, nil
+}
+
+// Event is one event.
+func (r reader) Event(_ context.Context, id string) (drift.Event, error) {
+	return r.app.store.Event(id)
+}
+
+// Ref names an object in its newest form.
+func (r reader) Ref(_ context.Context, tenant string, key drift.Key) (drift.Ref, bool, error) {
+	id, err := r.tenantID(tenant)
+	if err != nil {
+		return drift.Ref{}, false, err
+	}
+	versions, err := r.app.store.Versions(id, key, 2)
+	if err != nil {
+		return drift.Ref{}, false, err
+	}
+	for i, v := range versions {
+		if v.Object != nil {
+			return v.Object.Ref, i == 0, nil
+		}
+	}
+	return drift.Ref{}, false, errors.Join(drift.ErrNotFound)
+}
+
+// Overview is the front page's top half.
+func (r reader) Overview(ctx context.Context) (web.Overview, error) {
+	doc, err := r.app.Status(ctx)
+	if err != nil {
+		return web.Overview{}, err
+	}
+	o := web.Overview{Started: doc.Started, ConfigError: doc.Config.Error}
+	for _, t := range doc.Tenants {
+		tenant := web.Tenant{
+			Name: t.Name, TenantID: t.TenantID, LastResult: t.LastResult,
+			Objects: t.Objects, Blind: t.Blind, Head: t.Chain,
+		}
+		if t.LastGood != nil {
+			tenant.LastGood = *t.LastGood
+		}
+		if t.Baseline != nil {
+			tenant.Pinned, tenant.PinnedBy, tenant.BaselineRevision = t.Baseline.Pinned, t.Baseline.By, t.Baseline.Revision
+		}
+		o.Tenants = append(o.Tenants, tenant)
+	}
+	for _, c := range doc.Receivers {
+		rec := web.Receiver{Name: c.Name, Queued: c.Queued, Parked: c.Parked}
+		if c.LastSuccess != nil {
+			rec.LastSuccess = *c.LastSuccess
+		}
+		o.Receivers = append(o.Receivers, rec)
+	}
+	return o, nil
+}

@@ -1,0 +1,138 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/cadrift/cadrift/internal/config"
+	"github.com/cadrift/cadrift/internal/poll"
+)
+
+// Reload reads the configuration again. Everything that can fail is made
+// first; then tenants and receivers whose part changed are stopped and started
+// anew, the rest go on undisturbed. After an error the old configuration runs
+// as before.
+func (a *App) Reload(ctx context.Context) error {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	now := time.Now().UTC()
+	built, pending, err := a.rebuild()
+	a.metrics.loaded(err, now)
+	if err != nil {
+		old := a.load.Load()
+		a.load.Store(&loadState{at: old.at, err: err, pendingRestart: old.pendingRestart})
+		return err
+	}
+	a.load.Store(&loadState{at: now, pendingRestart: pending})
+	for _, key := range pending {
+		a.log.Warn("changed, waits for a restart", "key", key)
+	}
+	if err := a.swap(ctx, built); err != nil {
+		return err
+	}
+	a.log.Info("configuration reloaded", "tenants", len(built.Tenants), "receivers", len(built.Receivers))
+	return nil
+}
+
+// rebuild makes the new parts; nothing that runs is touched.
+func (a *App) rebuild() (*Built, []string, error) {
+	old := a.setup.Load().config
+	cfg, err := config.Load(a.o.ConfigFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	pending := config.PendingRestart(old, cfg)
+	cfg = config.Merge(old, cfg)
+	built, err := a.builder.build(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, t := range cfg.Tenants {
+		if t.Baseline.Dir == "" {
+			continue
+		}
+		if _, err := poll.ReadBaselineDir(t.Baseline.Dir); err != nil {
+			return nil, nil, cfg.Problem(fmt.Sprintf("tenants[%d].baseline.dir", i), "%v", err)
+		}
+	}
+	return built, pending, bind(a.store, cfg)
+}
+
+// swap replaces what changed.
+func (a *App) swap(ctx context.Context, b *Built) error {
+	old := a.setup.Load()
+	next := &setup{config: b.Config, rules: rulesOf(b.Receivers)}
+	last, err := a.store.LastDelivered()
+	if err != nil {
+		return err
+	}
+	receivers := map[string]*receiverUnit{}
+	for _, u := range old.receivers {
+		receivers[u.Name] = u
+	}
+	for _, r := range b.Receivers {
+		u, kept := receivers[r.Name]
+		if kept && reflect.DeepEqual(u.Receiver.Receiver, r.Receiver) && reflect.DeepEqual(linksOf(old.config), b.links) {
+			delete(receivers, r.Name)
+			next.receivers = append(next.receivers, &receiverUnit{Receiver: r, worker: u.worker, member: u.member})
+			continue
+		}
+		if kept {
+			if err := u.member.end(ctx); err != nil {
+				return err
+			}
+			delete(receivers, r.Name)
+		}
+		if u, err = a.startReceiver(r, last[r.Name]); err != nil {
+			return err
+		}
+		next.receivers = append(next.receivers, u)
+	}
+	if err := a.swapTenants(ctx, b, old, next); err != nil {
+		return err
+	}
+	for name, u := range receivers {
+		if err := u.member.end(ctx); err != nil {
+			return err
+		}
+		a.metrics.Notify.Forget(name)
+	}
+	return nil
+}
+
+// swapTenants replaces the tenants that changed, publishes next, and ends
+// those that are gone.
+func (a *App) swapTenants(ctx context.Context, b *Built, old, next *setup) error {
+	tenants := map[string]*tenantUnit{}
+	for _, u := range old.tenants {
+		tenants[u.Name] = u
+	}
+	for _, t := range b.Tenants {
+		u, kept := tenants[t.Name]
+		delete(tenants, t.Name)
+		if kept && reflect.DeepEqual(u.Tenant.Tenant, t.Tenant) {
+			next.tenants = append(next.tenants, u)
+			continue
+		}
+		if kept { // the new watcher starts from what the old one committed last
+			if err := u.member.end(ctx); err != nil {
+				return err
+			}
+		}
+		u, err := a.startTenant(t)
+		if err != nil {
+			return fmt.Errorf("start tenant %s: %w", t.Name, err)
+		}
+		next.tenants = append(next.tenants, u)
+	}
+	a.setup.Store(next)
+	for name, u := range tenants {
+		if err := u.member.end(ctx); err != nil {
+			return err
+		}
+		a.metrics.forgetTenant(name)
+	}
+	return nil
+}

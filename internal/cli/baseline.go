@@ -1,0 +1,45 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cadrift/cadrift/internal/api"
+)
+
+func (e *env) baselineCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "baseline",
+		Short: "Pin, move, export and import the approved state",
+		Args:  cobra.ArbitraryArgs,
+		RunE:  group,
+	}
+	c.AddCommand(e.pinCommand(), e.acceptCommand(), e.baselineExportCommand(), e.importCommand())
+	return c
+}
+
+// move sends an order that moves the baseline and prints what came of it.
+func (e *env) move(ctx context.Context, need connection, verb api.Verb, order any) error {
+	cl, err := e.connect(ctx, need)
+	if err != nil {
+		return err
+	}
+	defer cl.close()
+	var moved api.Moved
+	text, err := cl.post(ctx, route("baseline", string(verb)), e.tenantQuery(), order, &moved)
+	if err != nil {
+		return err
+	}
+	p := e.printer()
+	if e.json() {
+		return p.json(text)
+	}
+	if len(moved.Events) == 0 {
+		p.line("the baseline is what it was")
+	}
+	for i := range moved.Events {
+		p.line("%s  %s", moved.Events[i].Type, what(&moved.Events[i]))
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/cadrift/cadrift/internal/api"
+	"github.com/cadrift/cadrift/internal/words"
+)
+
+func (e *env) notifyCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "notify",
+		Short: "Look after messages that a receiver refused",
+		Args:  cobra.ArbitraryArgs,
+		RunE:  group,
+	}
+	c.AddCommand(e.parkedCommand(), e.replayCommand())
+	return c
+}
+
+func (e *env) parkedCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "parked",
+		Short: "List messages that a receiver refused for good",
+		Args:  args(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			cl, err := e.connect(c.Context(), connection{})
+			if err != nil {
+				return err
+			}
+			defer cl.close()
+			var answer api.Parked
+			text, err := cl.get(c.Context(), route("parked"), nil, &answer)
+			if err != nil {
+				return err
+			}
+			p := e.printer()
+			if e.json() {
+				return p.json(text)
+			}
+			if len(answer.Parked) == 0 {
+				p.line("nothing is parked")
+				return nil
+			}
+			rows := [][]cell{header("RECEIVER", "SINCE", "EVENT", "REASON")}
+			for _, m := range answer.Parked {
+				rows = append(rows, []cell{{m.Receiver, plain}, {p.when(m.Since), plain}, {m.Event, plain}, {words.Clean(m.Reason, lineRunes), plain}})
+			}
+			p.table(rows)
+			return nil
+		},
+	}
+}
+
+func (e *env) replayCommand() *cobra.Command {
+	var order api.ReplayOrder
+	c := &cobra.Command{
+		Use:   "replay",
+		Short: "Send parked messages again",
+		Args:  args(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			cl, err := e.connect(c.Context(), connection{})
+			if err != nil {
+				return err
+			}
+			defer cl.close()
+			var answer api.Replayed
+			text, err := cl.post(c.Context(), route("notify", "replay"), nil, order, &answer)
+			if err != nil {
+				return err
+			}
+			p := e.printer()
+			if e.json() {
+				return p.json(text)
+			}
+			p.line("%s will be sent again", plural(answer.Replayed, "message", "messages"))
+			if !cl.daemon && answer.Replayed > 0 {
+				p.line("no daemon is running: they leave once it does")
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVar(&order.Receiver, "receiver", "", "only those of this `receiver`")
+	return c
+}

@@ -1,0 +1,94 @@
+package contoso
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/graphsim"
+)
+
+// Step is one thing that the scripted administrators do.
+type Step struct {
+	// Title says what will happen, for the console.
+	Title string
+	// Expect says what on-call should see, or "nothing".
+	Expect string
+	// Pause is the time to let pass before Do.
+	Pause time.Duration
+	// Do does it.
+	Do func(*graphsim.Tenant) error
+}
+
+// Script is two minutes in the life of the tenant. It can be run once per
+// tenant; the steps depend on each other.
+func Script() []Step {
+	alex := graphsim.User(ID("Alex"), "alex@contoso.example", "192.0.2.10")
+	sam := graphsim.User(ID("Sam"), "sam@contoso.example", "198.51.100.70")
+	robot := graphsim.ByApp(ID("Release pipeline"), "Release pipeline")
+	patch := func(by graphsim.Actor, name string, what body) func(*graphsim.Tenant) error {
+		return func(t *graphsim.Tenant) error { return t.As(by).PatchPolicy(ID(name), text(what)) }
+	}
+	return []Step{
+		{
+			Title: fmt.Sprintf("Alex renames %q", mobileApps), Expect: "neutral, low: only the name changed", Pause: 10 * time.Second,
+			Do: patch(alex, mobileApps, body{"displayName": "CA204: Internals - Require protected apps on phones and tablets"}),
+		},
+		{
+			Title: "Graph returns the lists of two objects in another order", Expect: "nothing", Pause: 12 * time.Second,
+			Do: reorder,
+		},
+		{
+			Title: fmt.Sprintf("Sam excludes a user from %q", adminKeys), Expect: "weaker, high: one more account signs in without a key", Pause: 12 * time.Second,
+			Do: patch(sam, adminKeys, body{"conditions": body{"users": body{"excludeUsers": append(EmergencyUsers(), ID("Kim"))}}}),
+		},
+		{
+			Title: `Sam adds a mobile carrier's shared range to the trusted location "HQ"`, Pause: 15 * time.Second,
+			Expect: "weaker, critical: four million addresses count as the office now, and the policies that spare it are named",
+			Do: func(t *graphsim.Tenant) error {
+				return t.As(sam).PatchLocation(ID("HQ"), text(network("HQ", true, "192.0.2.0/26", "198.51.100.16/28", "100.64.0.0/10")))
+			},
+		},
+		{
+			Title: fmt.Sprintf("The release pipeline switches %q off", finance), Expect: "weaker, critical: the policy no longer acts", Pause: 15 * time.Second,
+			Do: patch(robot, finance, body{"state": "disabled"}),
+		},
+		{
+			Title: "… makes its two requirements alternatives while it is off", Expect: "low: nothing acts, yet the change is named", Pause: 13 * time.Second,
+			Do: patch(robot, finance, body{"grantControls": body{"operator": "OR"}}),
+		},
+		{
+			Title: "… and switches it on again", Expect: "weaker than when it last acted: MFA or a managed device instead of both", Pause: 13 * time.Second,
+			Do: patch(robot, finance, body{"state": "enabled"}),
+		},
+		{
+			Title: fmt.Sprintf("Alex deletes %q", deviceCode), Expect: "weaker, critical: device code flow is open to everybody", Pause: 15 * time.Second,
+			Do: func(t *graphsim.Tenant) error { return t.As(alex).DeletePolicy(ID(deviceCode)) },
+		},
+		{
+			Title: "… and makes it anew under the same name", Expect: "stronger, medium: a new policy, related to the deleted one", Pause: 15 * time.Second,
+			Do: anew(alex),
+		},
+	}
+}
+
+// reorder turns the lists of a policy and of a location round. No time moves,
+// as when another replica answers.
+func reorder(t *graphsim.Tenant) error {
+	for _, key := range []drift.Key{{Kind: drift.Policy, ID: ID(adminKeys)}, {Kind: drift.NamedLocation, ID: ID("Data centre")}} {
+		if t.ReorderLists(key.Kind, key.ID) == 0 {
+			return fmt.Errorf("reorder %s: it has no list of two", key)
+		}
+	}
+	return nil
+}
+
+func anew(by graphsim.Actor) func(*graphsim.Tenant) error {
+	return func(t *graphsim.Tenant) error {
+		drafts := global()
+		i := slices.IndexFunc(drafts, func(d *draft) bool { return d.name == deviceCode })
+		_, err := t.As(by).CreatePolicy(text(drafts[i].request()))
+		return err
+	}
+}

@@ -1,0 +1,265 @@
+package judge
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cadrift/cadrift/internal/drift"
+)
+
+const (
+	// maxListed is how many names a line shows of one list.
+	maxListed = 8
+	// maxValue is how much of a value without words a line shows, in runes.
+	maxValue = 120
+	// maxSummed is how many changes the summary tells.
+	maxSummed = 2
+
+	noneText     = "none"
+	allOf, anyOf = "all of ", "any of "
+)
+
+// worded is a change with its words.
+type worded struct {
+	drift.Change
+	// rest is the text without the field in front.
+	rest     string
+	severity drift.Severity
+	// part tells that another change tells the whole setting.
+	part bool
+}
+
+// word fills in the words and the directions of the changes.
+func (w *World) word(c subject, effects []effect) []worded {
+	out := make([]worded, 0, len(c.Changes))
+	told := map[*composite]bool{}
+	for _, change := range c.Changes {
+		x := worded{Change: change}
+		var notes []string
+		for _, e := range effects {
+			if !concerns(e.path, change.Path) {
+				continue
+			}
+			x.Direction = x.Direction.Join(e.dir)
+			x.severity = max(x.severity, e.severity)
+			x.Unknown = x.Unknown || e.unseen && len(change.Path) >= len(e.path)
+			if e.note != "" && !slices.Contains(notes, e.note) {
+				notes = append(notes, e.note)
+			}
+		}
+		whole := compositeOf(c.kind(), change.Path)
+		x.part = whole != nil && told[whole] || isSwitch(c.Changes, change.Path)
+		if step := w.step(whole, c); step != "" && !x.part {
+			x.Field, x.rest = whole.label, step
+			x.Unknown = x.Unknown || !w.known(c.kind(), &change)
+			told[whole] = true
+		} else {
+			w.put(&x, c)
+		}
+		if len(notes) > 0 && !x.part && change.Path != "" {
+			slices.Sort(notes)
+			x.rest += " (" + strings.Join(notes, "; ") + ")"
+		}
+		x.Text = x.Field + ": " + x.rest
+		out = append(out, x)
+	}
+	return out
+}
+
+// isSwitch tells of the isEnabled of a session control that changed together
+// with what it switches on or off.
+func isSwitch(changes []drift.Change, path string) bool {
+	control, ok := strings.CutSuffix(path, "/isEnabled")
+	return ok && under(path, sessionPath) && slices.ContainsFunc(changes, func(c drift.Change) bool {
+		return c.Path != path && under(c.Path, control)
+	})
+}
+
+// concerns tells whether an effect at one path is an effect of a change at
+// another: the same field, a part of it, or the object around it.
+func concerns(effect, change string) bool { return under(change, effect) || under(effect, change) }
+
+// put words one change by its own field.
+func (w *World) put(x *worded, c subject) {
+	kind := c.kind()
+	if x.Path == "" {
+		x.Field = upperFirst(kind.Words())
+		if c.New == nil {
+			x.rest = "deleted, was " + w.describe(c.Old, c.before)
+		} else {
+			x.rest = "created: " + w.describe(c.New, c.after)
+		}
+		return
+	}
+	x.Field = label(kind, x.Path)
+	x.Unknown = x.Unknown || !w.known(kind, &x.Change)
+	f := fieldsOf[kind][x.Path]
+	if len(x.Added)+len(x.Removed) > 0 {
+		added, _ := w.values(f, x.Added)
+		removed, _ := w.values(f, x.Removed)
+		x.rest = setText(added, removed)
+		return
+	}
+	before, _ := w.value(f, x.Old)
+	after, _ := w.value(f, x.New)
+	x.rest = before + " → " + after
+}
+
+// known tells whether this version knows the field and all values of a change.
+func (w *World) known(kind drift.Kind, c *drift.Change) bool {
+	f, ok := fieldsOf[kind][c.Path]
+	values := slices.Concat(c.Added, c.Removed)
+	if len(values) == 0 {
+		values = []json.RawMessage{c.Old, c.New}
+	}
+	_, heard := w.values(f, values)
+	return ok && heard
+}
+
+// step tells a composite before and after; empty when its parts tell more. A
+// formula whose operator alone moved says so without repeating the list.
+func (w *World) step(c *composite, in subject) string {
+	if c == nil {
+		return ""
+	}
+	before, after := c.text(w, in.before), c.text(w, in.after)
+	if before == after || !c.always && before != noneText && after != noneText {
+		return ""
+	}
+	for _, flip := range [...]struct{ from, to string }{{allOf, anyOf}, {anyOf, allOf}} {
+		a, was := strings.CutPrefix(before, flip.from)
+		b, is := strings.CutPrefix(after, flip.to)
+		if was && is && a == b {
+			return before + " → " + flip.to + "them"
+		}
+	}
+	return before + " → " + after
+}
+
+// setText is what came and went in a set: "+ a, b; - c".
+func setText(added, removed []string) string {
+	var parts []string
+	if len(added) > 0 {
+		parts = append(parts, "+ "+capped(added, maxListed))
+	}
+	if len(removed) > 0 {
+		parts = append(parts, "- "+capped(removed, maxListed))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// capped joins names, at most limit of them.
+func capped(names []string, limit int) string {
+	if len(names) > limit {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:limit-1], ", "), len(names)-limit+1)
+	}
+	return strings.Join(names, ", ")
+}
+
+func (w *World) values(f field, raw []json.RawMessage) (words []string, known bool) {
+	known = true
+	for _, r := range raw {
+		text, ok := w.value(f, r)
+		words, known = append(words, text), known && ok
+	}
+	return words, known
+}
+
+// value words one value of a field: a scalar by the field's vocabulary, an
+// array by its members, an object by what is known of it.
+func (w *World) value(f field, raw json.RawMessage) (words string, known bool) {
+	if f.words == nil {
+		f.words = plain
+	}
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 || string(raw) == "null" {
+		if words, _ := f.words(w, absent); words != "" {
+			return words, true
+		}
+		return noneText, true
+	}
+	if text, ok := scalar(raw); ok {
+		return f.words(w, text)
+	}
+	if raw[0] == '[' {
+		var items []json.RawMessage
+		if json.Unmarshal(raw, &items) == nil {
+			all, known := w.values(f, items)
+			return capped(all, maxListed), known
+		}
+	}
+	return w.objectText(raw), true
+}
+
+// objectText words a member of a set of objects: an address range, a
+// directory object, a combination setting, or its JSON.
+func (w *World) objectText(raw json.RawMessage) string {
+	var f fields
+	if json.Unmarshal(raw, &f) == nil {
+		switch {
+		case rangeText(f) != "":
+			return drift.Visible(rangeText(f))
+		case f["appliesToCombinations"] != nil:
+			return configText(f)
+		case f.text("userPrincipalName") != "":
+			return drift.Visible(f.text("userPrincipalName"))
+		case f.text("id") != "":
+			return w.directory(f.text("id"))
+		}
+	}
+	return cut(drift.Visible(string(raw)), maxValue)
+}
+
+// configText words a combination configuration.
+func configText(f fields) string {
+	combos, _ := texts(f["appliesToCombinations"])
+	var parts []string
+	for _, list := range [...]struct{ name, words string }{
+		{"allowedAAGUIDs", "allowed key model"}, {"allowedIssuerSkis", "allowed issuer"}, {"allowedPolicyOIDs", "allowed policy OID"},
+	} {
+		if values, ok := texts(f[list.name]); ok && len(values) > 0 {
+			parts = append(parts, counted(len(values), list.words))
+		}
+	}
+	for i, c := range combos {
+		combos[i], _ = combinations(nil, c)
+	}
+	if len(parts) == 0 {
+		return strings.Join(combos, ", ")
+	}
+	return strings.Join(combos, ", ") + ": " + strings.Join(parts, ", ")
+}
+
+// scalar is the text of a JSON string, number or boolean.
+func scalar(raw json.RawMessage) (string, bool) {
+	if len(raw) == 0 || raw[0] == '{' || raw[0] == '[' {
+		return "", false
+	}
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		return s, true
+	}
+	return string(raw), true
+}
+
+func cut(s string, limit int) string {
+	if r := []rune(s); len(r) > limit {
+		return string(r[:limit]) + "…"
+	}
+	return s
+}
+
+// lowerFirst makes a label go on in a sentence; names and abbreviations stay.
+func lowerFirst(s string) string {
+	if s == "" || strings.ToLower(s[1:]) != s[1:] {
+		return s
+	}
+	return strings.ToLower(s[:1]) + s[1:]
+}
+
+func upperFirst(s string) string {
+	return strings.ToUpper(s[:min(1, len(s))]) + s[min(1, len(s)):]
+}

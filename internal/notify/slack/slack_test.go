@@ -1,0 +1,389 @@
+package slack
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/notify"
+	"github.com/cadrift/cadrift/internal/words"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+var links = words.Links{External: "https://drift.contoso.example/"}
+
+func event(seq uint64, name string, severity drift.Severity) *drift.Event {
+	at := time.Date(2026, 11, 21, 20, 0, 0, 0, time.UTC)
+	return &drift.Event{
+		ID: drift.EventID("contoso", seq), Seq: seq, Time: at, Type: drift.DriftChanged,
+		Window: &drift.Window{From: at.Add(-time.Minute), To: at},
+		Tenant: "contoso", TenantID: "11111111-1111-1111-1111-111111111111",
+		Object:    &drift.Ref{Kind: drift.Policy, ID: "0d3c8b1e-5f2a-4c7d-9e6b-1a2f3c4d5e6f", Name: name},
+		Action:    drift.Updated,
+		Direction: drift.PtrTo(drift.Weaker), Severity: severity, LockoutRisk: drift.PtrTo(false),
+		Summary: drift.Visible(name) + ": state on → off",
+		Changes: []drift.Change{
+			{Path: "/state", Field: "State", Text: "State: on → off", Direction: drift.Weaker},
+			{Path: "/conditions/users/excludeUsers", Field: "Excluded users", Text: "Excluded users: + alex@contoso.example (Alex)", Direction: drift.Weaker},
+		},
+		Drift: drift.DriftOpened, DriftDirection: drift.PtrTo(drift.Weaker), DriftSeverity: drift.PtrTo(severity),
+		Actor:    &drift.Actor{Kind: "user", Name: "alex@contoso.example (Alex)", Time: at.Add(-48 * time.Second)},
+		Revision: 12, Chain: strings.Repeat("9f86d081", 8),
+	}
+}
+
+func message(events ...*drift.Event) *notify.Message {
+	m := &notify.Message{}
+	for _, e := range events {
+		m.Items = append(m.Items, notify.Item{Event: e})
+	}
+	return m
+}
+
+func TestGolden(t *testing.T) {
+	lockout := event(7, "CA009: Block legacy <apps> & more", drift.Critical)
+	lockout.LockoutRisk, lockout.LockoutReasons = drift.PtrTo(true), []string{"the emergency account 33333333… is no longer excluded"}
+	group := message(lockout, event(8, "CA001", drift.High), event(9, "CA002", drift.Low))
+	group.Items[1].Repeat = true
+	digest := message(event(8, "CA001", drift.High), event(9, "CA002", drift.Low))
+	digest.Digest = true
+	for i := range 40 {
+		e := event(uint64(10+i), "CA003", drift.Low)
+		e.Time = e.Time.Add(time.Duration(i) * time.Hour)
+		digest.Folded = append(digest.Folded, e)
+	}
+	fallback := message(lockout)
+	fallback.Plain = true
+	test := event(1, "", drift.Critical)
+	test.Type, test.Seq, test.Object, test.Changes, test.Summary = drift.TestEvent, 0, nil, nil, "a test of critical alerts"
+	for name, m := range map[string]*notify.Message{
+		"critical": message(event(42, "CA001: Require MFA for all users", drift.Critical)),
+		"group":    group, "digest": digest, "fallback": fallback, "test": message(test),
+	} {
+		body, err := encode(compose(m, links))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got bytes.Buffer
+		if err := json.Indent(&got, body, "", "  "); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join("testdata", name+".json")
+		if *update {
+			if err := os.WriteFile(path, got.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), got.String()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// check fails when a message is one that Slack refuses, or that is above our
+// own budgets.
+func check(t rapid.TB, p payload) {
+	t.Helper()
+	total := size(p.Text)
+	if p.Text == "" {
+		t.Fatalf("no text")
+	}
+	if len(p.Blocks) > 40 {
+		t.Fatalf("got %d blocks, want at most 40", len(p.Blocks))
+	}
+	one := func(x text, limit int) {
+		total += size(x.Text)
+		if n := size(x.Text); n < 1 || n > limit {
+			t.Fatalf("got %d characters in %q, want 1 to %d", n, x.Text, limit)
+		}
+		switch {
+		case x.Type == "plain_text" && x.Emoji != nil && !*x.Emoji && x.Verbatim == nil:
+		case x.Type == "mrkdwn" && x.Verbatim != nil && *x.Verbatim && x.Emoji == nil:
+		default:
+			t.Fatalf("got text object %+v", x)
+		}
+	}
+	for _, b := range p.Blocks {
+		switch b.Type {
+		case "header":
+			one(*b.Text, 150)
+			if b.Text.Type != "plain_text" {
+				t.Fatalf("header is %s", b.Text.Type)
+			}
+		case "section":
+			one(*b.Text, 2800)
+		case "context":
+			if len(b.Elements) < 1 || len(b.Elements) > 10 {
+				t.Fatalf("got %d context elements", len(b.Elements))
+			}
+			for _, x := range b.Elements {
+				one(x, 2000)
+			}
+		default:
+			t.Fatalf("unknown block %q", b.Type)
+		}
+	}
+	if total > 9000 {
+		t.Fatalf("got %d characters, want at most 9000", total)
+	}
+}
+
+// texts are all texts of a message that foreign text may be in.
+func texts(p payload) []string {
+	out := []string{p.Text}
+	for _, b := range p.Blocks {
+		if b.Text != nil {
+			out = append(out, b.Text.Text)
+		}
+		for _, x := range b.Elements {
+			if x.Type == "plain_text" {
+				out = append(out, x.Text)
+			}
+		}
+	}
+	return out
+}
+
+// read undoes Slack's escapes, as Slack does when it shows plain text. It
+// fails on anything that Slack would take for a link, a mention or markup.
+func read(t rapid.TB, s string) string {
+	t.Helper()
+	if strings.ContainsAny(s, "<>") {
+		t.Fatalf("raw < or > in %q", s)
+	}
+	out := strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(s)
+	if strings.Count(s, "&") != strings.Count(s, "&lt;")+strings.Count(s, "&gt;")+strings.Count(s, "&amp;") {
+		t.Fatalf("raw or cut & in %q", s)
+	}
+	return out
+}
+
+var hostile = []string{
+	"<!channel>", "<!here|x>", "<!everyone>", "<@U012AB3CD>", "<#C024BE7LR|x>", "<https://evil.example|Sign in>", "https://evil.example/login",
+	"&lt;!channel&gt;", "&amp;lt;", "&", "<", ">", "*bold* _it_ ~no~ `code`", "```block```", ":wave: :rotating_light:", "> quote", "&#39;",
+	"line\nbreak", "tab\tand\x00nul", "\x1b[31mred", "\u202egnp.exe", "\u200b\u2060", "\xff\xfe\x80", "|pipe|", "{\"json\":1}", "'; drop", "𝕌𝕟𝕚", "👩‍👩‍👧‍👦", "e\u0301\u0301\u0301",
+	strings.Repeat("&", 10000), strings.Repeat("<!channel>", 500), strings.Repeat("😀", 3000), strings.Repeat("a", 20000), "",
+}
+
+func drawText(t *rapid.T, what string) string {
+	return rapid.OneOf(rapid.SampledFrom(hostile), rapid.String(), rapid.StringN(100, 700, -1)).Draw(t, what)
+}
+
+func drawEvent(t *rapid.T) *drift.Event {
+	e := event(rapid.Uint64Range(0, 99).Draw(t, "seq"), drawText(t, "name"), drift.Severity(rapid.IntRange(0, 4).Draw(t, "severity")))
+	e.Type = rapid.SampledFrom(drift.EventTypes()).Draw(t, "type")
+	e.Summary = rapid.SampledFrom([]string{e.Summary, drawText(t, "summary")}).Draw(t, "which")
+	e.Actor.Name, e.Reason, e.By, e.Chain = drawText(t, "actor"), drawText(t, "reason"), drawText(t, "by"), drawText(t, "chain")
+	for range rapid.IntRange(0, 20).Draw(t, "changes") {
+		e.Changes = append(e.Changes, drift.Change{Text: drawText(t, "change")})
+	}
+	if rapid.Bool().Draw(t, "lockout") {
+		e.LockoutRisk, e.LockoutReasons = drift.PtrTo(true), []string{drawText(t, "lockout reason")}
+	}
+	e.Affects = []drift.Ref{{Kind: drift.Policy, Name: drawText(t, "affected")}}
+	return e
+}
+
+// Whatever an attacker names a policy: the message is within every budget,
+// nothing pings, links or formats, and the name reads as it is, made visible.
+func TestHostileNames(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := &notify.Message{Plain: rapid.IntRange(0, 4).Draw(t, "plain") == 0}
+		for range rapid.IntRange(1, shownEvents).Draw(t, "events") {
+			m.Items = append(m.Items, notify.Item{Event: drawEvent(t), Repeat: rapid.Bool().Draw(t, "repeat")})
+		}
+		m.Following = rapid.IntRange(0, 3).Draw(t, "following")
+		for range rapid.IntRange(0, 3).Draw(t, "folded") {
+			m.Folded = append(m.Folded, drawEvent(t))
+		}
+		p := compose(m, links)
+		check(t, p)
+		for _, s := range texts(p) {
+			read(t, s)
+		}
+		if m.Plain {
+			checkCodeBlock(t, p.Text)
+		}
+	})
+}
+
+// checkCodeBlock: nothing in a code block may end it.
+func checkCodeBlock(t rapid.TB, s string) {
+	t.Helper()
+	inner, ok := strings.CutPrefix(s, "```\n")
+	inner, ok2 := strings.CutSuffix(inner, "\n```")
+	if !ok || !ok2 || strings.Contains(inner, "`") {
+		t.Fatalf("got %q, want one code block", s)
+	}
+}
+
+// Each hostile name comes out as one piece of text, equal to its visible form.
+func TestNameReadsAsItIs(t *testing.T) {
+	for _, name := range hostile {
+		e := event(1, name, drift.Critical)
+		e.Summary = "x"
+		want := "Object: policy " + drift.Visible(name)
+		if name == "" {
+			want = "Object: policy ("
+		}
+		var all []string
+		for _, s := range texts(compose(message(e), links)) {
+			all = append(all, read(t, s))
+		}
+		if got := strings.Join(all, "\n"); !strings.Contains(got, want) {
+			t.Errorf("%.60q: %.60q is not in\n%.900s", name, want, got)
+		}
+	}
+}
+
+func TestFitNeverCutsAnEscape(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s, limit := drawText(t, "text"), rapid.IntRange(1, 200).Draw(t, "limit")
+		got := fit(s, limit)
+		if size(got) > limit {
+			t.Fatalf("got %d characters, want at most %d", size(got), limit)
+		}
+		plain := read(t, got)
+		if !strings.HasPrefix(s, strings.TrimSuffix(plain, "…")) && !strings.Contains(s, "\xff") && !strings.ContainsRune(plain, '\ufffd') {
+			t.Fatalf("got %q of %q", plain, s)
+		}
+	})
+}
+
+func TestAllOfAStormIsWithinBudget(t *testing.T) {
+	m := &notify.Message{}
+	for i := range 240 {
+		e := event(uint64(i+1), strings.Repeat("<&>", 60), drift.Critical)
+		if i < shownEvents {
+			m.Items = append(m.Items, notify.Item{Event: e, Repeat: true})
+		} else {
+			m.Folded = append(m.Folded, e)
+		}
+	}
+	p := compose(m, words.Links{External: "https://drift.example/" + strings.Repeat("x", 150)})
+	check(t, p)
+	for _, it := range m.Items {
+		if !strings.Contains(strings.Join(texts(p), "\n"), it.Event.ID) {
+			t.Errorf("event %s is not in the message", it.Event.ID)
+		}
+	}
+}
+
+func TestLinksCannotBeBroken(t *testing.T) {
+	for url, want := range map[string]string{
+		"https://x.example/a?b=1&c=2": "<https://x.example/a?b=1&amp;c=2|Open>",
+		"https://x.example/|a>b<c":    "<https://x.example/%7Ca%3Eb%3Cc|Open>",
+		"":                            "",
+		"https://x.example/" + strings.Repeat("x", 400): "",
+	} {
+		if got := link(url, "Open"); got != want {
+			t.Errorf("%q: got %q, want %q", url, got, want)
+		}
+	}
+}
+
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func newSink(t *testing.T, rt transport) *Sink {
+	t.Helper()
+	p, err := notify.NewPoster(notify.PostOptions{URL: drift.NewSecret("https://hooks.slack.example/services/T0/B0/x"), Transport: rt})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return New(p, links)
+}
+
+func TestAnswers(t *testing.T) {
+	for _, c := range []struct {
+		status int
+		body   string
+		want   notify.Result
+		reason string
+	}{
+		{200, "ok", notify.Delivered, "HTTP 200"},
+		{200, "ok\n", notify.Delivered, "HTTP 200"},
+		{200, "<html>Sign in to the proxy</html>", notify.Later, "HTTP 200: the answer is not Slack's ok"},
+		{200, "", notify.Later, "HTTP 200: the answer is not Slack's ok"},
+		{302, "", notify.Refused, "HTTP 302: redirects are not followed"},
+		{400, "invalid_blocks", notify.Unfit, "HTTP 400 invalid_blocks"},
+		{400, "invalid_payload", notify.Unfit, "HTTP 400 invalid_payload"},
+		{400, "user_not_found", notify.Refused, "HTTP 400 user_not_found"},
+		{413, "", notify.Unfit, "HTTP 413"},
+		{403, "invalid_token", notify.Refused, "HTTP 403 invalid_token"},
+		{403, "action_prohibited", notify.Refused, "HTTP 403 action_prohibited"},
+		{404, "no_service", notify.Refused, "HTTP 404 no_service"},
+		{404, "<h1>what the attacker wrote</h1>", notify.Refused, "HTTP 404"},
+		{410, "channel_is_archived", notify.Refused, "HTTP 410 channel_is_archived"},
+		{408, "", notify.Later, "HTTP 408"},
+		{429, `{"retry_after":1,"ok":false,"error":"rate_limited"}`, notify.Later, "HTTP 429"},
+		{500, "rollup_error", notify.Later, "HTTP 500 rollup_error"},
+		{503, "<html>", notify.Later, "HTTP 503"},
+	} {
+		sink := newSink(t, func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: c.status, Header: http.Header{"Retry-After": {"7"}}, Body: io.NopCloser(strings.NewReader(c.body))}, nil
+		})
+		got := sink.Send(context.Background(), message(event(1, "CA001", drift.Low)))
+		if got.Result != c.want || got.Reason != c.reason || got.RetryAfter != 7*time.Second {
+			t.Errorf("%d %q: got %+v, want %v, %q", c.status, c.body, got, c.want, c.reason)
+		}
+	}
+}
+
+func TestNoAnswerIsTriedAgain(t *testing.T) {
+	sink := newSink(t, func(*http.Request) (*http.Response, error) { return nil, io.ErrUnexpectedEOF })
+	got := sink.Send(context.Background(), message(event(1, "CA001", drift.Low)))
+	if got.Result != notify.Later || strings.Contains(fmt.Sprint(got), "services") {
+		t.Errorf("got %+v, want later without the address", got)
+	}
+}
+
+func TestRequest(t *testing.T) {
+	var body []byte
+	sink := newSink(t, func(r *http.Request) (*http.Response, error) {
+		if got := r.Header.Get("Content-Type"); r.Method != http.MethodPost || got != "application/json" {
+			t.Errorf("got %s %q", r.Method, got)
+		}
+		body, _ = io.ReadAll(r.Body)
+		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader("ok"))}, nil
+	})
+	if got := sink.Send(context.Background(), message(event(1, "CA001", drift.Low))); got.Result != notify.Delivered {
+		t.Fatalf("got %+v", got)
+	}
+	var p payload
+	if err := json.Unmarshal(body, &p); err != nil {
+		t.Fatal(err)
+	}
+	check(t, p)
+}
+
+func BenchmarkCompose(b *testing.B) {
+	m := &notify.Message{}
+	for i := range shownEvents {
+		m.Items = append(m.Items, notify.Item{Event: event(uint64(i+1), "CA001: Require MFA", drift.High)})
+	}
+	for b.Loop() {
+		if _, err := encode(compose(m, links)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

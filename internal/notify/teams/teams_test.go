@@ -1,0 +1,386 @@
+package teams
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/notify"
+	"github.com/cadrift/cadrift/internal/words"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+var links = words.Links{External: "https://drift.contoso.example/"}
+
+func event(seq uint64, name string, severity drift.Severity) *drift.Event {
+	at := time.Date(2026, 11, 21, 20, 0, 0, 0, time.UTC)
+	return &drift.Event{
+		ID: drift.EventID("contoso", seq), Seq: seq, Time: at, Type: drift.DriftChanged,
+		Window: &drift.Window{From: at.Add(-time.Minute), To: at},
+		Tenant: "contoso", TenantID: "11111111-1111-1111-1111-111111111111",
+		Object:    &drift.Ref{Kind: drift.Policy, ID: "0d3c8b1e-5f2a-4c7d-9e6b-1a2f3c4d5e6f", Name: name},
+		Action:    drift.Updated,
+		Direction: drift.PtrTo(drift.Weaker), Severity: severity, LockoutRisk: drift.PtrTo(false),
+		Summary: drift.Visible(name) + ": state on → off",
+		Changes: []drift.Change{
+			{Path: "/state", Field: "State", Text: "State: on → off", Direction: drift.Weaker},
+			{Path: "/conditions/users/excludeUsers", Field: "Excluded users", Text: "Excluded users: + alex@contoso.example (Alex)", Direction: drift.Weaker},
+		},
+		Drift: drift.DriftOpened, DriftDirection: drift.PtrTo(drift.Weaker), DriftSeverity: drift.PtrTo(severity),
+		Actor:    &drift.Actor{Kind: "user", Name: "alex@contoso.example (Alex)", Time: at.Add(-48 * time.Second)},
+		Revision: 12, Chain: strings.Repeat("9f86d081", 8),
+	}
+}
+
+func message(events ...*drift.Event) *notify.Message {
+	m := &notify.Message{}
+	for _, e := range events {
+		m.Items = append(m.Items, notify.Item{Event: e})
+	}
+	return m
+}
+
+func TestGolden(t *testing.T) {
+	lockout := event(7, "CA009: Block legacy *apps* & [more](https://x.example)", drift.Critical)
+	lockout.LockoutRisk, lockout.LockoutReasons = drift.PtrTo(true), []string{"the emergency account 33333333… is no longer excluded"}
+	group := message(lockout, event(8, "CA001", drift.High), event(9, "CA002", drift.Low))
+	group.Items[1].Repeat = true
+	resolved := event(50, "CA001: {{DATE(2026-11-21T20:00:00Z)}}", drift.Medium)
+	resolved.Drift, resolved.Direction = drift.DriftResolved, drift.PtrTo(drift.Stronger)
+	fallback := message(lockout, event(8, "CA001", drift.High))
+	fallback.Plain = true
+	for name, m := range map[string]*notify.Message{
+		"critical": message(event(42, "CA001: Require MFA for all users", drift.Critical)),
+		"group":    group, "resolved": message(resolved), "fallback": fallback,
+	} {
+		body, err := compose(m, links)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got bytes.Buffer
+		if err := json.Indent(&got, body, "", "  "); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join("testdata", name+".json")
+		if *update {
+			if err := os.WriteFile(path, got.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), got.String()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// allowed are the members that Adaptive Cards 1.4 knows for the elements that
+// we use: a misspelt one would be ignored in silence.
+var allowed = map[string]string{
+	"AdaptiveCard":   "$schema type version fallbackText msteams body actions",
+	"Container":      "type style bleed items",
+	"RichTextBlock":  "type inlines spacing separator",
+	"TextRun":        "type text weight size color isSubtle",
+	"Action.OpenUrl": "type title url",
+}
+
+var enums = map[string]string{
+	"style": "attention warning accent good emphasis", "spacing": "Small", "weight": "Bolder", "size": "Small Medium",
+	"color": "Attention Warning Accent Good Default",
+}
+
+// check reads a request body as a stranger would and gives the paragraphs'
+// texts. It fails on anything that Teams drops in silence.
+func check(t rapid.TB, body []byte) []string {
+	t.Helper()
+	if len(body) > 20_000 {
+		t.Fatalf("got %d bytes, want at most 20000", len(body))
+	}
+	var env struct {
+		Type        string
+		Attachments []struct {
+			ContentType string
+			Content     map[string]any
+		}
+	}
+	if err := json.Unmarshal(body, &env); err != nil {
+		t.Fatalf("not JSON: %v", err)
+	}
+	if env.Type != "message" || len(env.Attachments) != 1 || env.Attachments[0].ContentType != "application/vnd.microsoft.card.adaptive" {
+		t.Fatalf("got envelope %+v", env)
+	}
+	card := env.Attachments[0].Content
+	if card["version"] != "1.4" || fmt.Sprint(card["msteams"]) != "map[width:full]" {
+		t.Fatalf("got version %v, msteams %v", card["version"], card["msteams"])
+	}
+	if actions, _ := card["actions"].([]any); len(actions) > 4 {
+		t.Fatalf("got %d actions, want at most 4", len(actions))
+	}
+	var texts []string
+	walk(t, card, &texts)
+	return texts
+}
+
+func walk(t rapid.TB, node map[string]any, texts *[]string) {
+	t.Helper()
+	kind, _ := node["type"].(string)
+	known, ok := allowed[kind]
+	if !ok {
+		t.Fatalf("unknown element %q", kind)
+	}
+	for key, value := range node {
+		if !strings.Contains(" "+known+" ", " "+key+" ") {
+			t.Fatalf("%s has no member %q", kind, key)
+		}
+		if set, ok := enums[key]; ok && !strings.Contains(" "+set+" ", fmt.Sprintf(" %v ", value)) {
+			t.Fatalf("%s: %s is %v", kind, key, value)
+		}
+	}
+	if kind == "RichTextBlock" {
+		var whole strings.Builder
+		for _, x := range node["inlines"].([]any) {
+			r := x.(map[string]any)
+			walk(t, r, texts)
+			s := r["text"].(string)
+			for _, bad := range []string{"{{", "}}", "${", "@{", "<a", "<A", "\n", "\r"} {
+				if strings.Contains(s, bad) {
+					t.Fatalf("%q in one run: %q", bad, s)
+				}
+			}
+			whole.WriteString(s)
+		}
+		if whole.Len() == 0 {
+			t.Fatalf("empty paragraph")
+		}
+		*texts = append(*texts, whole.String())
+	}
+	if kind == "Action.OpenUrl" {
+		u, err := url.Parse(node["url"].(string))
+		if err != nil || u.Scheme != "https" {
+			t.Fatalf("got link %v", node["url"])
+		}
+	}
+	for _, list := range []string{"body", "items", "actions"} {
+		children, _ := node[list].([]any)
+		for _, c := range children {
+			walk(t, c.(map[string]any), texts)
+		}
+	}
+}
+
+var hostile = []string{
+	"<at>Alex</at>", "<AT>x</AT>", "[Sign in](https://evil.example)", "**bold** _it_ # head", "- list", "1. list", "\\*", "![i](x)", "~~s~~", "`code`",
+	"{{DATE(2026-11-21T20:00:00Z,SHORT)}}", "{{{{}}}}", "${user.name}", "@{triggerBody()}", "@@{x}", "&nbsp;&lt;", "<b>x</b>", "<script>alert(1)</script>", "\"quoted\"", "\\", "\\u0041",
+	"line\nbreak", "a\r\n\r\nb", "\x00", "\x1b[31mred", "\u202egnp.exe", "\u200b", "\u2028", "\xff\xfe", "𝕌𝕟𝕚", "👩‍👩‍👧‍👦", "javascript:alert(1)", "https://evil.example/login",
+	strings.Repeat("{{", 5000), strings.Repeat("\"", 10000), strings.Repeat("\\", 10000), strings.Repeat("😀", 5000), strings.Repeat("a", 30000), "",
+}
+
+func drawText(t *rapid.T, what string) string {
+	return rapid.OneOf(rapid.SampledFrom(hostile), rapid.String(), rapid.StringN(100, 700, -1)).Draw(t, what)
+}
+
+func drawEvent(t *rapid.T) *drift.Event {
+	e := event(rapid.Uint64Range(0, 99).Draw(t, "seq"), drawText(t, "name"), drift.Severity(rapid.IntRange(0, 4).Draw(t, "severity")))
+	e.Type = rapid.SampledFrom(drift.EventTypes()).Draw(t, "type")
+	e.Summary = rapid.SampledFrom([]string{e.Summary, drawText(t, "summary")}).Draw(t, "which")
+	e.Actor.Name, e.Reason, e.By, e.Chain = drawText(t, "actor"), drawText(t, "reason"), drawText(t, "by"), drawText(t, "chain")
+	e.Tenant, e.ID = drawText(t, "tenant"), drawText(t, "id")
+	for range rapid.IntRange(0, 20).Draw(t, "changes") {
+		e.Changes = append(e.Changes, drift.Change{Text: drawText(t, "change")})
+	}
+	if rapid.Bool().Draw(t, "lockout") {
+		e.LockoutRisk, e.LockoutReasons = drift.PtrTo(true), []string{drawText(t, "lockout reason")}
+	}
+	e.Affects = []drift.Ref{{Kind: drift.Policy, Name: drawText(t, "affected")}}
+	return e
+}
+
+func TestHostileNames(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := &notify.Message{Plain: rapid.IntRange(0, 4).Draw(t, "plain") == 0}
+		for range rapid.IntRange(1, shownEvents).Draw(t, "events") {
+			m.Items = append(m.Items, notify.Item{Event: drawEvent(t), Repeat: rapid.Bool().Draw(t, "repeat")})
+		}
+		for range rapid.IntRange(0, 3).Draw(t, "folded") {
+			m.Folded = append(m.Folded, drawEvent(t))
+		}
+		body, err := compose(m, links)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(t, body)
+	})
+}
+
+// Each hostile name comes out as one piece of text, equal to its visible form.
+func TestNameReadsAsItIs(t *testing.T) {
+	for _, name := range hostile {
+		e := event(1, name, drift.Critical)
+		e.Summary = "x"
+		body, err := compose(message(e), links)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := "Object: policy " + drift.Visible(name)
+		if name == "" {
+			want = "Object: policy ("
+		}
+		if strings.HasPrefix(name, "{{{{{{") { // each pair costs a run of its own: cut, but not changed
+			want = want[:45]
+		}
+		if got := strings.Join(check(t, body), "\n"); !strings.Contains(got, want) {
+			t.Errorf("%.60q: %.60q is not in\n%.900s", name, want, got)
+		}
+	}
+}
+
+func TestDefuseKeepsTheText(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawText(t, "text")
+		if got := strings.Join(defuse(s), ""); got != s {
+			t.Fatalf("got %q, want %q", got, s)
+		}
+	})
+}
+
+func TestAllOfAStormIsWithinBudget(t *testing.T) {
+	for _, plain := range []bool{false, true} {
+		m := &notify.Message{Plain: plain}
+		for i := range 240 {
+			e := event(uint64(i+1), strings.Repeat("\"{{", 60), drift.Critical)
+			if i < shownEvents {
+				m.Items = append(m.Items, notify.Item{Event: e, Repeat: true})
+			} else {
+				m.Folded = append(m.Folded, e)
+			}
+		}
+		body, err := compose(m, words.Links{External: "https://drift.example/" + strings.Repeat("x", 500)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := strings.Join(check(t, body), "\n")
+		for _, it := range m.Items {
+			if !strings.Contains(all, it.Event.ID) {
+				t.Errorf("plain %v: event %s is not in the card", plain, it.Event.ID)
+			}
+		}
+	}
+}
+
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+const address = "https://default.00.environment.api.powerplatform.example:443/powerautomate/automations/direct/workflows/x/triggers/manual/paths/invoke?api-version=1&sig=MARKERSIGNATURE"
+
+func newSink(t *testing.T, url string, rt transport) *Sink {
+	t.Helper()
+	p, err := notify.NewPoster(notify.PostOptions{URL: drift.NewSecret(url), Transport: rt})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return New(p, links)
+}
+
+func TestAnswers(t *testing.T) {
+	for _, c := range []struct {
+		status int
+		body   string
+		want   notify.Result
+		reason string
+	}{
+		{202, "", notify.Delivered, "HTTP 202"},
+		{200, "1", notify.Delivered, "HTTP 200"},
+		{204, "", notify.Delivered, "HTTP 204"},
+		{200, "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 429 with ContextId x", notify.Later, "HTTP 429"},
+		{200, "Microsoft Teams endpoint returned HTTP error 403", notify.Refused, "HTTP 403"},
+		{200, "HTTP error 200", notify.Delivered, "HTTP 200"},
+		{400, `{"error":{"code":"TriggerInputSchemaMismatch","message":"x"}}`, notify.Unfit, "HTTP 400 TriggerInputSchemaMismatch"},
+		{401, `{"error":{"code":"DirectApiAuthorizationRequired"}}`, notify.Refused, "HTTP 401 DirectApiAuthorizationRequired"},
+		{403, "", notify.Refused, "HTTP 403"},
+		{404, `{"error":{"code":"WorkflowNotFound"}}`, notify.Refused, "HTTP 404 WorkflowNotFound"},
+		{404, `{"error":{"code":"<b>what somebody wrote</b>"}}`, notify.Refused, "HTTP 404"},
+		{413, "", notify.Unfit, "HTTP 413"},
+		{302, "", notify.Refused, "HTTP 302: redirects are not followed"},
+		{408, "", notify.Later, "HTTP 408"},
+		{429, "", notify.Later, "HTTP 429"},
+		{502, "<html>", notify.Later, "HTTP 502"},
+	} {
+		sink := newSink(t, address, func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: c.status, Header: http.Header{"Retry-After": {"7"}}, Body: io.NopCloser(strings.NewReader(c.body))}, nil
+		})
+		got := sink.Send(context.Background(), message(event(1, "CA001", drift.Low)))
+		if got.Result != c.want || got.Reason != c.reason || got.RetryAfter != 7*time.Second {
+			t.Errorf("%d %q: got %+v, want %v, %q", c.status, c.body, got, c.want, c.reason)
+		}
+	}
+}
+
+func TestNoAnswerIsTriedAgain(t *testing.T) {
+	sink := newSink(t, address, func(*http.Request) (*http.Response, error) { return nil, io.ErrUnexpectedEOF })
+	got := sink.Send(context.Background(), message(event(1, "CA001", drift.Low)))
+	if got.Result != notify.Later || strings.Contains(fmt.Sprint(got), "MARKER") {
+		t.Errorf("got %+v, want later without the address", got)
+	}
+}
+
+func TestRetiredConnectorIsRefused(t *testing.T) {
+	for _, host := range []string{"contoso.webhook.office.com", "outlook.office.com", "Contoso.Webhook.Office.COM"} {
+		sink := newSink(t, "https://"+host+"/webhookb2/x", func(*http.Request) (*http.Response, error) {
+			t.Errorf("%s: a request was made", host)
+			return nil, io.EOF
+		})
+		if got := sink.Send(context.Background(), message(event(1, "CA001", drift.Low))); got.Result != notify.Refused || !strings.Contains(got.Reason, "retired") {
+			t.Errorf("%s: got %+v, want refused because it is retired", host, got)
+		}
+	}
+}
+
+func TestCheckAddressWarnsAndLetsPass(t *testing.T) {
+	for text, warns := range map[string]bool{
+		address: false,
+		"https://prod-00.westeurope.logic.azure.example/workflows/x/triggers/manual/paths/invoke?api-version=1": true,
+		"https://flows.unknown.example/x?sig=y":           false,
+		"https://webhook.office.com.evil.example/x?sig=y": false,
+		"http://127.0.0.1:9/sink":                         false,
+	} {
+		u, err := url.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		warning, err := CheckAddress(u)
+		if err != nil || (warning != "") != warns {
+			t.Errorf("%s: got %q, %v, want a warning: %v", text, warning, err, warns)
+		}
+	}
+}
+
+func BenchmarkCompose(b *testing.B) {
+	m := &notify.Message{}
+	for i := range shownEvents {
+		m.Items = append(m.Items, notify.Item{Event: event(uint64(i+1), "CA001: Require MFA", drift.High)})
+	}
+	for b.Loop() {
+		if _, err := compose(m, links); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,279 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cadrift/cadrift/internal/drift"
+)
+
+// outboxRecord is one event that one receiver has not got yet, in outbox and
+// in parked.
+type outboxRecord struct {
+	TenantID string `json:"tenant_id"`
+	Event    string `json:"event"`
+	// Seq leads to the body of an event of the history; a reminder, heartbeat
+	// or test has no other place and carries its Body here.
+	Seq  uint64       `json:"seq,omitempty"`
+	Body *drift.Event `json:"body,omitempty"`
+
+	// Order is the place in the outbox, kept while parked.
+	Order    uint64    `json:"order"`
+	Attempts int       `json:"attempts,omitempty"`
+	Next     time.Time `json:"next,omitzero"`
+	Reason   string    `json:"reason,omitempty"`
+	// Since is the time of parking.
+	Since time.Time `json:"since,omitzero"`
+}
+
+func orderKey(receiver string, order uint64) []byte { return numbered(key(receiver), order) }
+
+// enqueue puts a row for every receiver. An event that a receiver has already
+// keeps its place.
+func (t *tx) enqueue(receivers []string, row outboxRecord) error {
+	if len(receivers) == 0 {
+		return nil
+	}
+	b, err := t.bucket(bucketOutbox)
+	if err != nil {
+		return err
+	}
+	for _, receiver := range slices.Compact(slices.Sorted(slices.Values(receivers))) {
+		if _, ok, err := get[uint64](t, bucketQueued, key(receiver, row.Event)); ok || err != nil {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if row.Order, err = b.NextSequence(); err != nil {
+			return err
+		}
+		if err := t.putRow(receiver, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) putRow(receiver string, row outboxRecord) error {
+	if err := t.put(bucketOutbox, orderKey(receiver, row.Order), row); err != nil {
+		return err
+	}
+	return t.put(bucketQueued, key(receiver, row.Event), row.Order)
+}
+
+func (t *tx) delRow(receiver string, row outboxRecord) error {
+	if err := t.del(bucketOutbox, orderKey(receiver, row.Order)); err != nil {
+		return err
+	}
+	return t.del(bucketQueued, key(receiver, row.Event))
+}
+
+// row finds a receiver's row by event id.
+func (t *tx) row(receiver, id string) (outboxRecord, bool, error) {
+	order, ok, err := get[uint64](t, bucketQueued, key(receiver, id))
+	if !ok || err != nil {
+		return outboxRecord{}, false, err
+	}
+	k := orderKey(receiver, order)
+	row, ok, err := get[outboxRecord](t, bucketOutbox, k)
+	if err == nil && (!ok || row.Event != id) {
+		err = damaged(bucketOutbox, k, "is not "+id)
+	}
+	return row, ok, err
+}
+
+// Enqueue puts events that are no part of the history (reminders, heartbeats,
+// tests) into the outbox, under the ids that they bring.
+func (s *Store) Enqueue(tenantID string, events []drift.NewEvent) error {
+	if len(events) == 0 {
+		return nil
+	}
+	return s.update("enqueue for tenant "+tenantID, func(t *tx) error {
+		for i := range events {
+			e := events[i].Event
+			if e.ID == "" || e.Seq != 0 {
+				return fmt.Errorf("event %q: needs an id and no seq", e.ID)
+			}
+			if err := t.enqueue(events[i].Receivers, outboxRecord{TenantID: tenantID, Event: e.ID, Body: &e}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Pending are the oldest limit deliveries of a receiver over all tenants,
+// those that wait for their next try included and parked ones left out. No
+// limit is 0.
+func (s *Store) Pending(receiver string, limit int) ([]drift.Delivery, error) {
+	var all []drift.Delivery
+	err := s.view(func(t *tx) error {
+		return t.each(bucketOutbox, key(receiver), nil, func(k, payload []byte) error {
+			row, err := decode[outboxRecord](bucketOutbox, k, payload)
+			if err != nil {
+				return err
+			}
+			d := drift.Delivery{Receiver: receiver, Attempts: row.Attempts, Next: row.Next, LastError: row.Reason}
+			if d.Event, err = t.rowEvent(bucketOutbox, k, row); err != nil {
+				return err
+			}
+			all = append(all, d)
+			if len(all) == limit {
+				return errStop
+			}
+			return nil
+		})
+	})
+	return all, err
+}
+
+// rowEvent is the event that a row of outbox or parked delivers.
+func (t *tx) rowEvent(bucket string, k []byte, row outboxRecord) (drift.Event, error) {
+	if row.Body != nil {
+		return *row.Body, nil
+	}
+	e, ok, err := t.eventAt(row.TenantID, row.Seq)
+	if err == nil && (!ok || e.ID != row.Event) {
+		err = damaged(bucket, k, "its event "+row.Event+" is missing")
+	}
+	return e, err
+}
+
+// Queued counts the undelivered events of every receiver that has some.
+func (s *Store) Queued() (map[string]int, error) {
+	counts := map[string]int{}
+	err := s.view(func(t *tx) error {
+		return t.eachValue(bucketOutbox, nil, nil, func(k, _ []byte) error {
+			counts[firstPart(k)]++
+			return nil
+		})
+	})
+	return counts, err
+}
+
+// firstPart reads the first part of a key; receivers' names are short and
+// hold no zero byte.
+func firstPart(k []byte) string {
+	part, _, _ := bytes.Cut(k, []byte{0})
+	return string(part)
+}
+
+// Parked lists what receivers refused for good, oldest first.
+func (s *Store) Parked() ([]drift.Parked, error) {
+	all := []drift.Parked{}
+	err := s.view(func(t *tx) error {
+		return t.each(bucketParked, nil, nil, func(k, payload []byte) error {
+			row, err := decode[outboxRecord](bucketParked, k, payload)
+			all = append(all, drift.Parked{Receiver: firstPart(k), Event: row.Event, Since: row.Since, Reason: row.Reason})
+			return err
+		})
+	})
+	slices.SortStableFunc(all, func(a, b drift.Parked) int { return a.Since.Compare(b.Since) })
+	return all, err
+}
+
+// change runs fn on the rows that a receiver still has of the given events.
+func (s *Store) change(op, receiver string, ids []string, fn func(*tx, outboxRecord) error) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return s.update(op+" for receiver "+receiver, func(t *tx) error {
+		for _, id := range ids {
+			row, ok, err := t.row(receiver, id)
+			if err == nil && ok {
+				err = fn(t, row)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// receiverRecord is what outlives a receiver's deliveries.
+type receiverRecord struct {
+	LastSuccess time.Time `json:"last_success"`
+}
+
+// Delivered removes events that a receiver has acknowledged, and keeps the
+// time. Unknown ids are ignored: a delivery may be reported twice.
+func (s *Store) Delivered(receiver string, ids []string) error {
+	now := time.Now().UTC()
+	return s.change("record delivery", receiver, ids, func(t *tx, row outboxRecord) error {
+		if err := t.delRow(receiver, row); err != nil {
+			return err
+		}
+		return t.put(bucketReceivers, key(receiver), receiverRecord{now})
+	})
+}
+
+// LastDelivered is the time of the last delivery to every receiver that ever
+// had one.
+func (s *Store) LastDelivered() (map[string]time.Time, error) {
+	times := map[string]time.Time{}
+	err := s.view(func(t *tx) error {
+		return t.each(bucketReceivers, nil, nil, func(k, payload []byte) error {
+			r, err := decode[receiverRecord](bucketReceivers, k, payload)
+			times[firstPart(k)] = r.LastSuccess
+			return err
+		})
+	})
+	return times, err
+}
+
+// Retry counts a failed try of the given events. The reason must be redacted.
+func (s *Store) Retry(receiver string, ids []string, next time.Time, reason string) error {
+	return s.change("put off delivery", receiver, ids, func(t *tx, row outboxRecord) error {
+		row.Attempts, row.Next, row.Reason = row.Attempts+1, next, reason
+		return t.put(bucketOutbox, orderKey(receiver, row.Order), row)
+	})
+}
+
+// Park takes the given events out of the outbox until they are replayed.
+func (s *Store) Park(receiver string, ids []string, at time.Time, reason string) error {
+	return s.change("park delivery", receiver, ids, func(t *tx, row outboxRecord) error {
+		if err := t.delRow(receiver, row); err != nil {
+			return err
+		}
+		row.Attempts, row.Since, row.Reason = row.Attempts+1, at, reason
+		return t.put(bucketParked, key(receiver, row.Event), row)
+	})
+}
+
+// Replay puts parked events back into the outbox, each at its old place, for
+// one receiver or with "" for all, and tells how many.
+func (s *Store) Replay(receiver string) (int, error) {
+	var prefix []byte
+	if receiver != "" {
+		prefix = key(receiver)
+	}
+	n := 0
+	err := s.update("replay parked deliveries", func(t *tx) error {
+		rows := map[string]outboxRecord{}
+		err := t.each(bucketParked, prefix, nil, func(k, payload []byte) error {
+			row, err := decode[outboxRecord](bucketParked, k, payload)
+			rows[string(k)] = row
+			return err
+		})
+		for k, row := range rows {
+			if err != nil {
+				break
+			}
+			to := firstPart([]byte(k))
+			row.Attempts, row.Next, row.Since, row.Reason = 0, time.Time{}, time.Time{}, ""
+			if err = t.putRow(to, row); err == nil {
+				err = t.del(bucketParked, []byte(k))
+			}
+		}
+		n = len(rows)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}

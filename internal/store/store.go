@@ -1,0 +1,102 @@
+package store
+
+import (
+	"os"
+	"sync/atomic"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Store is an open store. Its methods are safe for concurrent use.
+type Store struct {
+	path     string
+	readOnly bool
+	db       *bolt.DB
+	file     *os.File // db's own handle
+	pageSize int
+	codec    *codec
+	metrics  *Metrics
+	witness  *witness
+
+	// broken: a write ended unknown, or bbolt panicked; nothing may be written
+	// on top of that.
+	broken atomic.Bool
+	// stuck: bbolt panicked and may hold its own locks.
+	stuck atomic.Bool
+}
+
+// Path is the path of the store's file.
+func (s *Store) Path() string { return s.path }
+
+// ReadOnly tells whether the store was opened read-only.
+func (s *Store) ReadOnly() bool { return s.readOnly }
+
+// Size is the size of the store's file in bytes.
+func (s *Store) Size() int64 {
+	info, err := os.Stat(s.path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// Close waits for the running transactions and closes the file.
+func (s *Store) Close() error {
+	if s.stuck.Load() {
+		// bbolt's locks may be held for ever; closing the handle frees the file.
+		return s.file.Close()
+	}
+	err := s.db.Close()
+	s.codec.close()
+	return err
+}
+
+// The buckets, see the package documentation.
+const (
+	bucketStore     = "cadrift"
+	bucketNames     = "names"
+	bucketTenants   = "tenants"
+	bucketLatest    = "latest"
+	bucketVersions  = "versions"
+	bucketRevisions = "revisions"
+	bucketBlobs     = "blobs"
+	bucketBaseline  = "baseline"
+	bucketFindings  = "findings"
+	bucketEntries   = "entries"
+	bucketChain     = "chain"
+	bucketEvents    = "events"
+	bucketNotes     = "notes"
+	bucketPeople    = "people"
+	bucketOutbox    = "outbox"
+	bucketQueued    = "queued"
+	bucketParked    = "parked"
+	bucketReceivers = "receivers"
+)
+
+// tenantBuckets are those whose keys begin with a tenant_id.
+func tenantBuckets() []string {
+	return []string{
+		bucketTenants, bucketLatest, bucketVersions, bucketRevisions, bucketBlobs, bucketBaseline,
+		bucketFindings, bucketEntries, bucketChain, bucketEvents, bucketNotes, bucketPeople,
+	}
+}
+
+// buckets are all of them.
+func buckets() []string {
+	return append(tenantBuckets(), bucketStore, bucketNames, bucketOutbox, bucketQueued, bucketParked, bucketReceivers)
+}
+
+// schema is the version of the layout. A store of a newer one is refused.
+const schema = 1
+
+// keySchema holds the schema and is sealed as in schema 1 for ever, so that
+// every version can tell what it has before it; keyErased holds the moment up
+// to which people were erased.
+const (
+	keySchema = "schema"
+	keyErased = "people_erased"
+)
+
+type schemaRecord struct {
+	Schema int `json:"schema"`
+}

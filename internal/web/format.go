@@ -1,0 +1,143 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"net/url"
+	"time"
+
+	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/words"
+)
+
+// funcs are what the templates can say. Whatever they return is text:
+// html/template encodes it for where it stands.
+func funcs() template.FuncMap {
+	return template.FuncMap{
+		"age":      age,
+		"clock":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
+		"day":      func(t time.Time) string { return t.UTC().Format("2006-01-02") },
+		"machine":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"name":     name,
+		"clean":    func(text string) string { return words.Clean(text, textRunes) },
+		"what":     what,
+		"marks":    marks,
+		"loudest":  func(e drift.Event) drift.Severity { return e.Loudest() },
+		"locks":    func(e drift.Event) bool { return e.Locks() },
+		"arrow":    arrow,
+		"eventURL": func(id string) string { return "/events/" + url.PathEscape(id) },
+		"objectURL": func(tenant string, r drift.Ref) string {
+			return "/objects/" + url.PathEscape(tenant) + "/" + url.PathEscape(string(r.Kind)) + "/" + url.PathEscape(r.ID)
+		},
+		"patch": patch,
+		"head":  head,
+		"kinds": kinds,
+	}
+}
+
+// textRunes is the longest line of text on a page.
+const textRunes = 1000
+
+// age is how long ago t was, in one unit: "12 s", "3 min", "5 h", "4 d".
+func age(t, now time.Time) string {
+	d := max(0, now.Sub(t))
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d d", int(d.Hours()/24))
+}
+
+// count is a number with its noun: "1 blind spot", "3 blind spots".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// name is what an object is called on a page; names are chosen by others.
+func name(r drift.Ref) string {
+	if r.Name == "" {
+		return r.ID
+	}
+	return drift.Visible(r.Name)
+}
+
+// what is the event's own line. Severity and direction stand beside it as
+// marks, so it is not the whole first line of an alert.
+func what(e drift.Event) string {
+	if e.Summary == "" {
+		return words.Headline(&e)
+	}
+	return words.Clean(e.Summary, textRunes)
+}
+
+// marks are the words that severity and direction do not say.
+func marks(e drift.Event) []string {
+	var all []string
+	if e.Type != drift.DriftChanged {
+		all = append(all, string(e.Type))
+	}
+	if e.Drift != "" && e.Drift != drift.DriftNone {
+		all = append(all, "drift "+string(e.Drift))
+	}
+	if e.Expected != nil {
+		all = append(all, "announced")
+	}
+	return all
+}
+
+// arrow draws a direction beside the word for it.
+func arrow(d drift.Direction) string {
+	return [...]string{"→", "↓", "↑", "↕"}[d&drift.Mixed]
+}
+
+// patch is an RFC 6902 patch as people read JSON.
+func patch(p drift.Patch) (string, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(p); err != nil {
+		return "", fmt.Errorf("encode patch: %w", err)
+	}
+	return b.String(), nil
+}
+
+// kinds says what is watched: "64 policies, 12 named locations".
+func kinds(objects map[drift.Kind]int) string {
+	text := ""
+	for _, k := range drift.Kinds() {
+		n := objects[k]
+		if n == 0 {
+			continue
+		}
+		if text != "" {
+			text += ", "
+		}
+		switch {
+		case k == drift.SecurityDefaults:
+			text += k.Words()
+		case k == drift.Policy && n != 1:
+			text += fmt.Sprintf("%d policies", n)
+		default:
+			text += count(n, k.Words())
+		}
+	}
+	return text
+}
+
+// head is the end of a chain, short enough to compare by eye.
+func head(h drift.Head) string {
+	if h.Hash.IsZero() {
+		return "empty"
+	}
+	return fmt.Sprintf("%d:%s…", h.Seq, h.Hash.String()[:12])
+}

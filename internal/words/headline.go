@@ -1,0 +1,141 @@
+package words
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/cadrift/cadrift/internal/drift"
+)
+
+// separator stands between the parts of a first line.
+const separator = " · "
+
+// summaryRunes is the most of a summary that a first line carries.
+const summaryRunes = 400
+
+// Headline is the first line of an alert: how bad, in which direction, whether
+// it may lock people out, where, and what.
+func Headline(e *drift.Event) string { return headline(e, "") }
+
+// GroupHeadline is the first line of a message about n events, of which top is
+// the most severe: the count stands before the summary, because a phone cuts
+// the end.
+func GroupHeadline(top *drift.Event, n int) string {
+	if n <= 1 {
+		return headline(top, "")
+	}
+	return headline(top, fmt.Sprintf("%d events, first: ", n))
+}
+
+func headline(e *drift.Event, before string) string {
+	parts := marks(e)
+	if e.Tenant != "" {
+		parts = append(parts, Clean(e.Tenant, 40))
+	}
+	return strings.Join(append(parts, before+summary(e)), separator)
+}
+
+// summary is the event's own line, or what can be said without one.
+func summary(e *drift.Event) string {
+	switch {
+	case e.Summary != "":
+		return Clean(e.Summary, summaryRunes)
+	case e.Object != nil:
+		return strings.TrimSpace(refWords(*e.Object) + " " + string(e.Action))
+	}
+	return string(e.Type)
+}
+
+// marks are the words before the tenant.
+//
+//	type              marks
+//	drift.changed     severity, direction [than baseline], RESOLVED, LOCKOUT RISK, announced
+//	drift.reminder    severity, direction than baseline, STILL OPEN, LOCKOUT RISK
+//	test              TEST first, so that nobody gets up for it
+//	everything else   severity and the word of the type
+func marks(e *drift.Event) []string {
+	severity, direction := Verdict(e)
+	out := []string{strings.ToUpper(severity.String())}
+	switch e.Type {
+	case drift.DriftChanged, drift.DriftReminder, drift.SchemaChanged:
+		out = append(out, direction)
+	case drift.TestEvent:
+		return []string{"TEST", out[0]}
+	default:
+		out = append(out, typeWord(e.Type))
+	}
+	if e.Type == drift.DriftReminder {
+		out = append(out, "STILL OPEN")
+	}
+	if e.Drift == drift.DriftResolved {
+		out = append(out, "RESOLVED")
+	}
+	if e.Locks() {
+		out = append(out, "LOCKOUT RISK")
+	}
+	if e.Expected != nil {
+		out = append(out, "announced")
+	}
+	return out
+}
+
+// typeWord names an event that is not a change in a word or two.
+func typeWord(t drift.EventType) string {
+	switch t {
+	case drift.EventAttributed:
+		return "who it was"
+	case drift.GuardArmed:
+		return "guard armed"
+	case drift.GuardWritten:
+		return "guard wrote"
+	case drift.GuardRefused:
+		return "guard refused"
+	case drift.GuardFailed:
+		return "GUARD FAILED"
+	case drift.MonitorBlind:
+		return "BLIND"
+	case drift.MonitorRecovered:
+		return "sees again"
+	case drift.MonitorHeartbeat:
+		return "alive"
+	case drift.BaselinePinned:
+		return "baseline pinned"
+	}
+	return string(t)
+}
+
+// Verdict is the severity and the direction that the first line shows: the
+// higher of the event's and the drift's. Two cases differ: an announced
+// change shows what it is delivered as, and a resolution shows its own
+// severity, because the drift that it mentions is over.
+func Verdict(e *drift.Event) (drift.Severity, string) {
+	severity, direction, against := e.Severity, e.Dir(), ""
+	if outranks(e) {
+		severity, against = *e.DriftSeverity, " than baseline"
+		if e.DriftDirection != nil {
+			direction = *e.DriftDirection
+		}
+	}
+	if e.DeliveredSeverity != nil {
+		severity = *e.DeliveredSeverity
+	}
+	switch direction {
+	case drift.Weaker:
+		return severity, "WEAKER" + against
+	case drift.Stronger:
+		return severity, "stronger" + against
+	}
+	if against != "" {
+		against = " against baseline"
+	}
+	return severity, direction.String() + against
+}
+
+// outranks tells that the drift's verdict is the one to show: it is the
+// higher one, or it is a reminder's, which speaks of the drift alone.
+func outranks(e *drift.Event) bool {
+	if e.DriftSeverity == nil || e.Drift == drift.DriftResolved {
+		return false
+	}
+	return e.Type == drift.DriftReminder || *e.DriftSeverity > e.Severity
+}
