@@ -92,8 +92,8 @@ func (s *Store) compactTo(path string) (err error) {
 }
 
 // Compact writes a compacted copy of the store at src to dst, which may be
-// src itself. No other process may have src open. A crash leaves the old file
-// or the new one.
+// src itself (on Windows it may not: no open file is renamed there). No other
+// process may have src open. A crash leaves the old file or the new one.
 func Compact(src, dst string) (err error) {
 	s, err := Open(src, Options{ReadOnly: true})
 	if err != nil {

@@ -299,6 +299,9 @@ func initialise(path, temp string) (err error) {
 	if err == nil {
 		err = db.Sync()
 	}
+	if err == nil && runtime.GOOS == "windows" { // which renames no open file
+		err = db.Close()
+	}
 	if err == nil {
 		err = os.Rename(temp, path)
 	}

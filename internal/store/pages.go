@@ -110,7 +110,7 @@ type walker struct {
 // rest, so that another program's or a newer version's file is refused for
 // what it is.
 func checkPages(r io.ReaderAt, size int64, m meta, marker string, found func() error) error {
-	if need := m.hwm * uint64(m.pageSize); m.hwm < 4 || m.hwm > 1<<40 || uint64(size) < need {
+	if need := m.hwm * uint64(m.pageSize); m.hwm < 4 || m.hwm > 1<<36 || uint64(size) < need {
 		return fmt.Errorf("%w: %d bytes of at least %d", errTruncated, size, need)
 	}
 	w := &walker{r: r, pageSize: uint64(m.pageSize), hwm: m.hwm, seen: map[uint64]bool{0: true, 1: true}}

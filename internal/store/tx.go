@@ -69,6 +69,9 @@ func (s *Store) update(op string, fn func(*tx) error) (err error) {
 		return nil
 	}
 	if fnErr != nil || before == nil {
+		if errors.Is(err, ErrCorrupt) {
+			err = fmt.Errorf("read store %s: %w", s.path, err)
+		}
 		return fmt.Errorf("%s: %w: %w", op, ErrNotCommitted, err)
 	}
 	outcome := s.outcome(err, before)
