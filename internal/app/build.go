@@ -33,7 +33,7 @@ type Tenant struct {
 	config.Tenant
 	Schedule poll.Schedule
 	Tokens   *graph.Tokens
-	Client   *graph.Client
+	Client   poll.Source
 }
 
 // Receiver is one receiver's rule and its way out.
@@ -117,7 +117,7 @@ func (m *builder) tenant(cfg *config.Config, i int) (*Tenant, error) {
 	if err != nil {
 		return nil, cfg.Problem(at("credentials"), "%v", err)
 	}
-	t.Client, err = graph.New(graph.Options{
+	client, err := graph.New(graph.Options{
 		Endpoint: root, Version: c.GraphVersion, Tenant: c.Name, UserAgent: userAgent,
 		Transport: transport, Tokens: t.Tokens, Pacer: m.pacer(c),
 		Logger: m.log.With("tenant", c.Name), Metrics: m.metrics.Graph,
@@ -125,6 +125,7 @@ func (m *builder) tenant(cfg *config.Config, i int) (*Tenant, error) {
 	if err != nil {
 		return nil, cfg.Problem(at("endpoints"), "%v", err)
 	}
+	t.Client = client
 	return t, nil
 }
 
@@ -140,9 +141,7 @@ func (m *builder) pacer(c config.Tenant) *graph.Pacer {
 
 func buildReceiver(cfg *config.Config, i int, links words.Links) (*Receiver, error) {
 	c := cfg.Receivers[i]
-	r := &Receiver{Receiver: c, Rule: notify.Rule{
-		Receiver: c.Name, Tenants: c.Tenants, Kinds: c.Kinds, MinSeverity: c.MinSeverity, Directions: c.Directions,
-	}}
+	r := &Receiver{Receiver: c, Rule: ruleOf(c)}
 	roots, err := extraRoots(c.CAFile)
 	if err != nil {
 		return nil, cfg.Problem(fmt.Sprintf("receivers[%d].ca_file", i), "%v", err)
@@ -160,6 +159,13 @@ func buildReceiver(cfg *config.Config, i int, links words.Links) (*Receiver, err
 		r.Sink = webhook.New(post, c.SecretFile)
 	}
 	return r, nil
+}
+
+// ruleOf says which events a receiver wants.
+func ruleOf(c config.Receiver) notify.Rule {
+	return notify.Rule{
+		Receiver: c.Name, Tenants: c.Tenants, Kinds: c.Kinds, MinSeverity: c.MinSeverity, Directions: c.Directions,
+	}
 }
 
 // linksOf are the addresses that alerts lead to.
@@ -191,7 +197,7 @@ func extraRoots(file string) (*x509.CertPool, error) {
 }
 
 // emergency is the list that judgements know, whatever the guard's mode.
-func (t *Tenant) emergency() judge.Emergency {
+func emergency(t config.Tenant) judge.Emergency {
 	if t.EmergencyAccess == nil {
 		return judge.Emergency{}
 	}
@@ -202,7 +208,7 @@ func (t *Tenant) emergency() judge.Emergency {
 func (t *Tenant) watcher(store poll.Store, hooks hooks, m *poll.Metrics, log *slog.Logger) (*poll.Watcher, error) {
 	return poll.New(poll.Options{
 		Tenant: t.Name, TenantID: t.TenantID, Schedule: t.Schedule,
-		Kinds: t.watched(), GraphVersion: t.GraphVersion, Emergency: t.emergency(),
+		Kinds: t.watched(), GraphVersion: t.GraphVersion, Emergency: emergency(t.Tenant),
 		AutoPin: t.Baseline.AutoPin, BaselineDir: t.Baseline.Dir,
 		Source: t.Client, Store: store,
 		Route: hooks.route, Wake: hooks.wake, Alarm: hooks.alarm,

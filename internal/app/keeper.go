@@ -23,7 +23,7 @@ var _ api.Keeper = (*App)(nil)
 func (a *App) tenantNames() []api.TenantName {
 	var out []api.TenantName
 	for _, t := range a.setup.Load().config.Tenants {
-		out = append(out, api.TenantName{Name: t.Name, ID: t.TenantID})
+		out = append(out, api.TenantName{Name: t.Name, ID: t.TenantID, Emergency: emergency(t)})
 	}
 	return out
 }

@@ -53,7 +53,7 @@ func (a *App) rebuild() (*Built, []string, error) {
 		if t.Baseline.Dir == "" {
 			continue
 		}
-		if _, err := poll.ReadBaselineDir(t.Baseline.Dir); err != nil {
+		if _, _, err := poll.ReadBaselineDir(t.Baseline.Dir); err != nil {
 			return nil, nil, cfg.Problem(fmt.Sprintf("tenants[%d].baseline.dir", i), "%v", err)
 		}
 	}

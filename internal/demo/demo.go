@@ -127,7 +127,7 @@ tenants:
     ca_file: ca.pem
     requests_per_second: %d
     credentials: {client_id: %s, client_secret_file: client-secret}
-    schedule: "@every 3s"
+    schedule: "@every %s"
     baseline: {auto_pin: true}
     emergency_access: {mode: plan, users: [%s, %s]}
 receivers:
@@ -135,7 +135,16 @@ receivers:
   - {name: soc, type: teams, url_file: teams-url, min_severity: medium}
   - {name: console, type: webhook, url: "http://%s/webhook"}
 `, s.o.Listen, s.external(), contoso.TenantID, simulator, simulator,
-		requestsPerSecond, contoso.ClientID, emergency[0], emergency[1], sink)
+		requestsPerSecond, contoso.ClientID, s.interval(), emergency[0], emergency[1], sink)
+}
+
+// interval is the time between passes: two seconds, and one when somebody is in
+// a hurry.
+func (s *show) interval() time.Duration {
+	if s.o.Speed > 4 {
+		return time.Second
+	}
+	return 2 * time.Second
 }
 
 // external is what alerts link to. With port 0 the address is known too late

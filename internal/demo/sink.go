@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"io"
 	"net/http"
+	"regexp"
 	"sync"
 	"time"
 )
@@ -17,6 +18,9 @@ var files embed.FS
 
 // sinkKeeps is how many messages of each receiver the page shows.
 const sinkKeeps = 25
+
+// slackLink is a text that is a link and nothing else.
+var slackLink = regexp.MustCompile(`^<(https?://[^|>]+)\|([^>]+)>$`)
 
 // sink takes the place of Slack, Teams and a webhook receiver on loopback. It
 // answers as they do and keeps the last messages.
@@ -112,6 +116,9 @@ func texts(node any, class string) []part {
 		if text, ok := n["text"].(string); ok && kind != "" {
 			if n["weight"] == "Bolder" || n["size"] == "Large" {
 				class = "header"
+			}
+			if link := slackLink.FindStringSubmatch(text); link != nil {
+				return []part{{"link", link[2], link[1]}}
 			}
 			return []part{{class, text, ""}}
 		}

@@ -97,8 +97,6 @@ type Blind struct {
 	Since  time.Time `json:"since"`
 	Text   string    `json:"text"`
 	Kinds  []Kind    `json:"kinds,omitempty"`
-	// Told tells that a monitor.blind event announced it.
-	Told bool `json:"-"`
 }
 
 // Commit is everything that one pass, pin, accept or import makes durable: one
@@ -108,7 +106,7 @@ type Commit struct {
 	Time     time.Time
 
 	// Put are new or changed objects, Gone the confirmed deletions. A commit
-	// with either, or with Note, makes a new revision.
+	// with either makes a new revision.
 	Put  []Object
 	Gone []Key
 	// Refresh are objects whose canonical form is what it was and whose raw

@@ -72,12 +72,11 @@ func (c *Client) List(ctx context.Context, kind drift.Kind) (Listing, error) {
 		c.restore(kind, old)
 		return Listing{}, err
 	}
-	same := r.same && old.version > 0
-	if !same {
+	if !r.same {
 		old = &memory{chains: r.chains, items: items, version: c.nextVersion(), spare: r.spare}
 	}
 	c.restore(kind, old)
-	return Listing{Kind: kind, Items: old.items, Same: same, Version: old.version, At: time.Now(), Date: r.date}, nil
+	return Listing{Kind: kind, Items: old.items, Same: r.same, Version: old.version, At: time.Now(), Date: r.date}, nil
 }
 
 func (c *Client) borrow(kind drift.Kind) *memory {

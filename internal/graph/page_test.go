@@ -194,6 +194,24 @@ func TestListAcceptsOddObjects(t *testing.T) {
 	}
 }
 
+// An object that stays while its neighbours change for months must not keep
+// the page alive that it once came with.
+func TestItemsDoNotHoldThePage(t *testing.T) {
+	body := []byte(collection("", object("a"), object("b")))
+	p, err := parsePage(body, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range body {
+		body[i] = 'x'
+	}
+	for _, item := range p.items {
+		if string(item.Raw) != object(item.ID) {
+			t.Errorf("got %s, want a copy of %s", item.Raw, object(item.ID))
+		}
+	}
+}
+
 func TestListCaps(t *testing.T) {
 	t.Run("pages", func(t *testing.T) {
 		n := 0

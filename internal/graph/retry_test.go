@@ -33,6 +33,7 @@ func TestRetryAfter(t *testing.T) {
 		{"7", "", 7 * time.Second, true},
 		{" 7 ", "", 7 * time.Second, true},
 		{"2.128", "", 2128 * time.Millisecond, true},
+		{"1.001", "", 1001 * time.Millisecond, true}, // a little less as a binary fraction
 		{"2.", "", 2 * time.Second, true},
 		{"007", "", 7 * time.Second, true},
 		{"0", "", time.Second, true},
@@ -354,6 +355,9 @@ func TestCancel(t *testing.T) {
 				_, err := c.List(ctx, drift.Policy)
 				if fault(t, err); !errors.Is(err, context.Canceled) || time.Since(start) != 500*time.Millisecond {
 					t.Errorf("got %v after %s, want canceled at once", err, time.Since(start))
+				}
+				if !c.down.IsZero() {
+					t.Error("a caller who left is taken for a server that is down")
 				}
 				ctx, cancel = context.WithTimeout(t.Context(), 700*time.Millisecond)
 				defer cancel()

@@ -247,8 +247,7 @@ func (t *Tokens) mintConfidential(ctx context.Context, m material) (grant, error
 	// discovery would ask Microsoft whether the authority is one of its own:
 	// check has done that from our table, and a custom one it does not know.
 	app, err := confidential.New(t.authority.String(), t.c.ClientID, credential,
-		confidential.WithHTTPClient(t.http), confidential.WithInstanceDiscovery(false),
-		confidential.WithAzureRegion("DisableMsalForceRegion")) // MSAL_FORCE_REGION would change the host
+		confidential.WithHTTPClient(t.http), confidential.WithInstanceDiscovery(false))
 	if err != nil {
 		return grant{}, err
 	}

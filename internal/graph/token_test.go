@@ -111,7 +111,6 @@ func mustToken(t testing.TB, tokens *Tokens, fresh bool, want string) {
 }
 
 func TestTokenRequest(t *testing.T) {
-	t.Setenv("MSAL_FORCE_REGION", "westeurope") // must not move the request elsewhere
 	l := &loginServer{}
 	tokens := newTokens(t, secretCredentials(t, l))
 	mustToken(t, tokens, false, "-1")
@@ -529,6 +528,7 @@ func TestLoginErrors(t *testing.T) {
 }
 
 func TestCredentialsAreChecked(t *testing.T) {
+	t.Setenv("MSAL_FORCE_REGION", "westeurope") // must not move the request elsewhere
 	good := secretCredentials(t, &loginServer{})
 	for name, change := range map[string]func(*Credentials){
 		"none":                  func(c *Credentials) { c.SecretFile = "" },

@@ -25,31 +25,34 @@ type dirState struct {
 const maxBaselineFile = 4 << 20
 
 // ReadBaselineDir reads DIR/KIND/*.json. The id inside a file decides which
-// object it is, the name of the file is for people.
-func ReadBaselineDir(dir string) ([]drift.Object, error) {
-	var out []drift.Object
+// object it is, the name of the file is for people. The kinds are those that
+// have a folder: an empty one says that there shall be no object of its kind.
+func ReadBaselineDir(dir string) (out []drift.Object, kinds []drift.Kind, err error) {
 	seen := map[drift.Key]string{}
 	for _, kind := range drift.Kinds() {
 		paths, err := filepath.Glob(filepath.Join(dir, string(kind), "*.json"))
 		if err != nil {
-			return nil, fmt.Errorf("list baseline files: %w", err)
+			return nil, nil, fmt.Errorf("list baseline files: %w", err)
+		}
+		if info, err := os.Stat(filepath.Join(dir, string(kind))); err == nil && info.IsDir() {
+			kinds = append(kinds, kind)
 		}
 		for _, path := range paths {
 			obj, err := readBaselineFile(kind, path)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			if first, twice := seen[obj.Key()]; twice {
-				return nil, fmt.Errorf("read baseline: %s and %s hold the same object %s", first, path, obj.ID)
+				return nil, nil, fmt.Errorf("read baseline: %s and %s hold the same object %s", first, path, obj.ID)
 			}
 			seen[obj.Key()] = path
 			out = append(out, obj)
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("read baseline: no KIND/NAME--ID.json files in %s (hint: cadrift baseline export %s)", dir, dir)
+		return nil, nil, fmt.Errorf("read baseline: no KIND/NAME--ID.json files in %s (hint: cadrift baseline export %s)", dir, dir)
 	}
-	return out, nil
+	return out, kinds, nil
 }
 
 func readBaselineFile(kind drift.Kind, path string) (drift.Object, error) {
@@ -93,7 +96,7 @@ func (w *Watcher) readDirAtStart() error {
 	if w.o.BaselineDir == "" {
 		return nil
 	}
-	objects, err := ReadBaselineDir(w.o.BaselineDir)
+	objects, kinds, err := ReadBaselineDir(w.o.BaselineDir)
 	if err != nil {
 		if w.state.Baseline == nil {
 			return err
@@ -102,7 +105,7 @@ func (w *Watcher) readDirAtStart() error {
 		return nil
 	}
 	w.dir.stamp = stampDir(w.o.BaselineDir)
-	return w.adopt(objects, time.Now().UTC())
+	return w.adopt(objects, kinds, time.Now().UTC())
 }
 
 // rereadDir looks for changed baseline files at the start of a pass. A file
@@ -115,11 +118,11 @@ func (w *Watcher) rereadDir(now time.Time) {
 	if stamp == w.dir.stamp {
 		return
 	}
-	objects, err := ReadBaselineDir(w.o.BaselineDir)
+	objects, kinds, err := ReadBaselineDir(w.o.BaselineDir)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err == nil {
-		err = w.adopt(objects, now)
+		err = w.adopt(objects, kinds, now)
 	}
 	if err != nil {
 		if w.dir.problem != err.Error() {
@@ -132,12 +135,12 @@ func (w *Watcher) rereadDir(now time.Time) {
 }
 
 // adopt makes the objects of the files the baseline, unless they are it.
-func (w *Watcher) adopt(objects []drift.Object, now time.Time) error {
+func (w *Watcher) adopt(objects []drift.Object, kinds []drift.Kind, now time.Time) error {
 	b, err := w.importBaseline(now, objects, Move{Reason: "baseline files changed", By: w.o.BaselineDir})
 	if err != nil {
 		return err
 	}
-	slices.Sort(b.Kinds)
+	b.Kinds = union(b.Kinds, kinds)
 	if w.state.Baseline != nil && w.state.Baseline.Digest == b.Digest && slices.Equal(w.state.Baseline.Kinds, b.Kinds) {
 		return nil
 	}

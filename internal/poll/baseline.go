@@ -16,6 +16,14 @@ import (
 // stand: the baseline is kept in files, or there is nothing to pin.
 var ErrRefused = errors.New("refused")
 
+// refusal reads as its text and is ErrRefused.
+type refusal string
+
+func (r refusal) Error() string        { return string(r) }
+func (r refusal) Is(target error) bool { return target == ErrRefused }
+
+func refuse(format string, args ...any) error { return refusal(fmt.Sprintf(format, args...)) }
+
 // Move is who moves the baseline, and why.
 type Move struct {
 	Reason, By string
@@ -29,7 +37,7 @@ func (w *Watcher) Pin(revision uint64, objects map[drift.Key]drift.Object, m Mov
 			objects, revision = w.state.Objects, w.state.Revision
 		}
 		if len(objects) == 0 {
-			return nil, fmt.Errorf("%w: no snapshot yet: wait for the first good pass", ErrRefused)
+			return nil, refuse("no snapshot yet: wait for the first good pass")
 		}
 		return w.newBaseline(now, revision, maps.Clone(objects), m), nil
 	})
@@ -40,7 +48,7 @@ func (w *Watcher) Pin(revision uint64, objects map[drift.Key]drift.Object, m Mov
 func (w *Watcher) Accept(key drift.Key, m Move) ([]drift.Event, error) {
 	return w.move(func(now time.Time) (*drift.Baseline, error) {
 		if w.state.Baseline == nil {
-			return nil, fmt.Errorf("%w: no baseline to accept into: pin one first", ErrRefused)
+			return nil, refuse("no baseline to accept into: pin one first")
 		}
 		objects := maps.Clone(w.state.Baseline.Objects)
 		current, there := w.state.Objects[key]
@@ -75,12 +83,12 @@ func (w *Watcher) importBaseline(now time.Time, objects []drift.Object, m Move) 
 	byKey := make(map[drift.Key]drift.Object, len(objects))
 	for _, obj := range objects {
 		if _, twice := byKey[obj.Key()]; twice {
-			return nil, fmt.Errorf("%w: %s comes twice", ErrRefused, obj.Key())
+			return nil, refuse("%s comes twice", obj.Key())
 		}
 		byKey[obj.Key()] = obj
 	}
 	if len(byKey) == 0 {
-		return nil, fmt.Errorf("%w: no objects to import", ErrRefused)
+		return nil, refuse("no objects to import")
 	}
 	return w.newBaseline(now, w.state.Revision, byKey, m), nil
 }
@@ -125,7 +133,7 @@ func digestOf(objects map[drift.Key]drift.Object) drift.Digest {
 // move replaces the baseline and tells what that did to the open drift.
 func (w *Watcher) move(make func(now time.Time) (*drift.Baseline, error)) ([]drift.Event, error) {
 	if w.o.BaselineDir != "" {
-		return nil, fmt.Errorf("%w: the baseline of %s is the files in %s: change them instead", ErrRefused, w.o.Tenant, w.o.BaselineDir)
+		return nil, refuse("the baseline of %s is the files in %s: change them instead", w.o.Tenant, w.o.BaselineDir)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

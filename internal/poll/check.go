@@ -62,8 +62,8 @@ func (w *Watcher) report(readings []reading, ev evidence, a assessment) Report {
 		Compared: w.state.Baseline != nil || w.state.Revision > 0,
 	}
 	for i := range readings {
-		if !readings[i].good() {
-			r.Problems = append(r.Problems, readings[i].err.Error())
+		if err := readings[i].err; err != nil && !slices.Contains(r.Problems, err.Error()) {
+			r.Problems = append(r.Problems, err.Error())
 		}
 	}
 	open := maps.Clone(w.state.Findings)

@@ -40,9 +40,9 @@ func (w *Watcher) read(ctx context.Context) []reading {
 		}
 		listing, err := w.o.Source.List(ctx, kind)
 		if err != nil {
-			out = append(out, reading{kind: kind, err: fmt.Errorf("list %s: %w", kind.Words(), err)})
+			out = append(out, reading{kind: kind, err: err})
 			if sharesFate(err) {
-				shared = out[len(out)-1].err
+				shared = err
 			}
 			continue
 		}

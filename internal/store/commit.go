@@ -348,10 +348,7 @@ func (w *writer) writeTenant() error {
 		})
 	}
 	if c.Blind != nil {
-		r.Blind = nil
-		for _, b := range *c.Blind {
-			r.Blind = append(r.Blind, blindRecord{b, b.Told})
-		}
+		r.Blind = *c.Blind
 	}
 	if c.Seen != nil {
 		r.Seen = c.Seen

@@ -110,6 +110,7 @@ func TestOutcome(t *testing.T) {
 // commitOnce is the second process of TestFailingDisk: one commit, and then
 // another one, each with its outcome printed.
 func commitOnce(path string) {
+	runtime.LockOSThread() // strace counts the calls of each thread by itself
 	s, err := Open(path, Options{})
 	if err != nil {
 		fmt.Println("open:", err)

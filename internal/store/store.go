@@ -25,12 +25,6 @@ type Store struct {
 	stuck atomic.Bool
 }
 
-// Path is the path of the store's file.
-func (s *Store) Path() string { return s.path }
-
-// ReadOnly tells whether the store was opened read-only.
-func (s *Store) ReadOnly() bool { return s.readOnly }
-
 // Size is the size of the store's file in bytes.
 func (s *Store) Size() int64 {
 	info, err := os.Stat(s.path)

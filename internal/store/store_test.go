@@ -165,7 +165,7 @@ func TestCommitThenLoad(t *testing.T) {
 		GraphVersion: "v1.0", Objects: byKey(a),
 	}
 	absences := map[drift.Key]drift.Absence{{Kind: drift.Policy, ID: "ccc"}: {Since: noon, NotFound: noon, Quarantined: true}}
-	blind := []drift.Blind{{Reason: drift.ReasonQuarantine, Since: noon, Text: "31 of 64", Kinds: []drift.Kind{drift.Policy}, Told: true}}
+	blind := []drift.Blind{{Reason: drift.ReasonQuarantine, Since: noon, Text: "31 of 64", Kinds: []drift.Kind{drift.Policy}}}
 	done := mustCommit(t, s, drift.Commit{
 		Put: []drift.Object{a, b}, Events: []drift.NewEvent{event}, Findings: []drift.Finding{finding}, Baseline: baseline,
 		Absences: absences, Blind: &blind, Seen: []drift.Kind{drift.Policy}, GraphVersion: "v1.0", LastGood: noon,

@@ -25,7 +25,7 @@ type tenantRecord struct {
 	Seen         []drift.Kind    `json:"seen,omitempty"`
 	GraphVersion string          `json:"graph_version,omitempty"`
 	Absences     []absenceRecord `json:"absences,omitempty"`
-	Blind        []blindRecord   `json:"blind,omitempty"`
+	Blind        []drift.Blind   `json:"blind,omitempty"`
 	// Baseline is the baseline without its objects.
 	Baseline *drift.Baseline `json:"baseline,omitempty"`
 	// Sums are digests of whole buckets, as far as the tenant goes, whose
@@ -37,11 +37,6 @@ type absenceRecord struct {
 	Kind drift.Kind `json:"kind"`
 	ID   string     `json:"id"`
 	drift.Absence
-}
-
-type blindRecord struct {
-	drift.Blind
-	Told bool `json:"told,omitempty"`
 }
 
 // sumOf is the digest of a tenant's part of a bucket: of its keys and seals.
@@ -192,13 +187,9 @@ func (s *Store) Load(tenantID string) (drift.State, error) {
 		}
 		state.Tenant, state.TenantID = r.Name, r.TenantID
 		state.Revision, state.Head, state.LastGood = r.Revision, r.Head, r.LastGood
-		state.Seen, state.GraphVersion, state.Baseline = r.Seen, r.GraphVersion, r.Baseline
+		state.Seen, state.GraphVersion, state.Baseline, state.Blind = r.Seen, r.GraphVersion, r.Baseline, r.Blind
 		for _, a := range r.Absences {
 			state.Absences[drift.Key{Kind: a.Kind, ID: a.ID}] = a.Absence
-		}
-		for _, b := range r.Blind {
-			b.Blind.Told = b.Told
-			state.Blind = append(state.Blind, b.Blind)
 		}
 		if err := t.loadObjects(&state); err != nil {
 			return err
