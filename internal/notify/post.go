@@ -203,12 +203,8 @@ const shortest = 8
 // the spellings in which a gateway may echo it.
 func hideSecrets(text string, u *url.URL) string {
 	parts := []string{u.String(), u.RequestURI(), u.RawQuery}
-	for _, segment := range strings.Split(u.EscapedPath(), "/") {
-		parts = append(parts, segment)
-	}
-	for _, segment := range strings.Split(u.Path, "/") {
-		parts = append(parts, segment)
-	}
+	parts = append(parts, strings.Split(u.EscapedPath(), "/")...)
+	parts = append(parts, strings.Split(u.Path, "/")...)
 	for _, pair := range strings.Split(u.RawQuery, "&") {
 		_, raw, _ := strings.Cut(pair, "=")
 		parts = append(parts, raw)

@@ -40,13 +40,6 @@ func (w *Watcher) Check(ctx context.Context) (Report, error) {
 	if err := ctx.Err(); err != nil {
 		return Report{}, err
 	}
-	// The client now takes these bytes for the last reading; the next pass
-	// must look all the same.
-	for i := range readings {
-		if !readings[i].same {
-			w.settled[readings[i].kind] = false
-		}
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	a, err := w.assess(readings, ev, now)

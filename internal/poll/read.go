@@ -17,9 +17,11 @@ type reading struct {
 	// err says why the collection does not count; its last good state is
 	// carried over.
 	err error
-	// same tells that every byte is that of the last reading, and that the
-	// last reading left nothing open: there is nothing to look at.
+	// same tells that the content is that of the last reading that was taken
+	// over, and that it left nothing open: there is nothing to look at.
 	same bool
+	// version is the client's number of this content.
+	version uint64
 	// objects are the listed ones by id.
 	objects map[string]drift.Object
 }
@@ -74,10 +76,10 @@ func reasonOf(err error) drift.Reason {
 // understand turns a listing into objects through the gates: same pages, same
 // raw bytes, and only then the canonical form.
 func (w *Watcher) understand(l graph.Listing) reading {
-	if l.Same && w.settled[l.Kind] {
-		return reading{kind: l.Kind, same: true}
+	if v, ok := w.settled[l.Kind]; ok && v == l.Version {
+		return reading{kind: l.Kind, same: true, version: v}
 	}
-	r := reading{kind: l.Kind, objects: make(map[string]drift.Object, len(l.Items))}
+	r := reading{kind: l.Kind, version: l.Version, objects: make(map[string]drift.Object, len(l.Items))}
 	for _, item := range l.Items {
 		if old, ok := w.state.Objects[drift.Key{Kind: l.Kind, ID: item.ID}]; ok && bytes.Equal(old.Raw, item.Raw) {
 			old.Raw = item.Raw // one copy in memory: the client keeps its pages

@@ -76,7 +76,7 @@ type Watcher struct {
 	turn chan struct{}
 
 	// Owned by the holder of turn.
-	settled map[drift.Kind]bool
+	settled map[drift.Kind]uint64 // the listing's version that left nothing open
 	stale   map[drift.Key]int
 	looked  map[drift.Key]time.Time // absent objects: the last GET by id
 
@@ -111,7 +111,7 @@ const (
 func New(o Options) (*Watcher, error) {
 	w := &Watcher{
 		o: o, turn: make(chan struct{}, 1),
-		settled: map[drift.Kind]bool{}, stale: map[drift.Key]int{}, looked: map[drift.Key]time.Time{},
+		settled: map[drift.Kind]uint64{}, stale: map[drift.Key]int{}, looked: map[drift.Key]time.Time{},
 		blind: map[drift.Reason]*condition{}, readAt: map[drift.Kind]time.Time{},
 	}
 	w.state = drift.State{Tenant: o.Tenant, TenantID: o.TenantID}
@@ -302,7 +302,11 @@ func (w *Watcher) conclude(readings []reading, ev evidence, now time.Time) error
 	for i := range readings {
 		if r := &readings[i]; r.good() {
 			w.readAt[r.kind] = now
-			w.settled[r.kind] = !a.unsettled[r.kind]
+			if a.unsettled[r.kind] {
+				delete(w.settled, r.kind)
+			} else {
+				w.settled[r.kind] = r.version
+			}
 		}
 	}
 	w.logPass(readings, a)
