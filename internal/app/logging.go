@@ -18,7 +18,7 @@ func NewLogger(w io.Writer, level slog.Leveler, format, color string) *slog.Logg
 	if format == "json" || format != "text" && !tty {
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
 	}
-	return slog.New(tint.NewHandler(w, &tint.Options{
+	return slog.New(tint.NewTextHandler(w, &tint.Options{
 		Level:      level,
 		TimeFormat: time.DateTime,
 		NoColor:    !Colored(w, color),
