@@ -203,7 +203,7 @@ func (w *Watcher) pinned(b *drift.Baseline, now time.Time) drift.Event {
 	return drift.Event{
 		Time: now, Type: drift.BaselinePinned, Tenant: w.o.Tenant, TenantID: w.o.TenantID,
 		Severity: drift.Medium, Reason: b.Reason, By: b.By, Digest: b.Digest.String(),
-		Summary: fmt.Sprintf("baseline moved by %s: %d objects (%s)", drift.Visible(b.By), len(b.Objects), drift.Visible(b.Reason)),
+		Summary: fmt.Sprintf("%d objects are the baseline now, by %s: %s", len(b.Objects), drift.Visible(b.By), drift.Visible(b.Reason)),
 	}
 }
 
@@ -214,7 +214,7 @@ func (a *assessor) autoPin() error {
 		return nil
 	}
 	b := &drift.Baseline{
-		Revision: w.state.Revision + 1, Pinned: a.now, By: "cadrift", Reason: "first complete snapshot (baseline.auto_pin)",
+		Revision: w.state.Revision + 1, Pinned: a.now, By: "cadrift", Reason: "first complete snapshot, baseline.auto_pin",
 		GraphVersion: w.o.GraphVersion, Objects: maps.Clone(a.next), Digest: digestOf(a.next), Kinds: slices.Clone(w.o.Kinds),
 	}
 	a.out.commit.Baseline = b
