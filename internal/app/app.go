@@ -40,6 +40,7 @@ type App struct {
 	started time.Time
 	metrics *Metrics
 	builder *builder
+	built   *Built // what the first start is made of
 	store   *store.Store
 	crew    *crew
 

@@ -25,26 +25,42 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	a := &App{o: o, level: new(slog.LevelVar), started: time.Now().UTC(), metrics: NewMetrics()}
-	if a.log, err = o.newLogger(cfg, a.level); err != nil {
+	a, err := prepare(cfg, o)
+	if err != nil {
 		return err
+	}
+	return a.run(ctx)
+}
+
+// prepare makes the app without touching anything outside the process.
+func prepare(cfg *config.Config, o Options) (*App, error) {
+	a := &App{o: o, level: new(slog.LevelVar), started: time.Now().UTC(), metrics: NewMetrics()}
+	var err error
+	if a.log, err = o.newLogger(cfg, a.level); err != nil {
+		return nil, err
 	}
 	for _, w := range cfg.Warnings {
 		a.log.Warn(w)
 	}
 	a.builder = newBuilder(a.metrics, a.log)
-	built, err := a.builder.build(cfg)
-	if err != nil {
-		return err
+	if a.built, err = a.builder.build(cfg); err != nil {
+		return nil, err
 	}
+	return a, nil
+}
+
+// run opens the store and serves until ctx ends.
+func (a *App) run(ctx context.Context) error {
+	cfg := a.built.Config
 	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
 		return fmt.Errorf("make state_dir: %w", err)
 	}
+	var err error
 	a.store, err = store.Open(storePath(cfg), store.Options{Create: true, Metrics: a.metrics.Store})
 	if err != nil {
 		return err
 	}
-	runErr := a.serve(ctx, built)
+	runErr := a.serve(ctx, a.built)
 	return errors.Join(runErr, a.store.Close())
 }
 

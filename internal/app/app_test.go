@@ -1,0 +1,240 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cadrift/cadrift/internal/config"
+	"github.com/cadrift/cadrift/internal/graphsim"
+)
+
+const (
+	tenantID = "11111111-1111-1111-1111-111111111111"
+	clientID = "22222222-2222-2222-2222-222222222222"
+)
+
+// stage is a daemon in this process, over real sockets on loopback.
+type stage struct {
+	t      *testing.T
+	dir    string
+	cloud  *graphsim.Server
+	tenant *graphsim.Tenant
+	graph  string
+	hooks  *httptest.Server
+	app    *App
+	web    string
+	end    func()
+
+	mu    sync.Mutex
+	heard []string // path and summary of every webhook
+}
+
+func newStage(t *testing.T) *stage {
+	t.Helper()
+	s := &stage{t: t, dir: t.TempDir(), cloud: graphsim.New(graphsim.Options{Seed: 1})}
+	s.tenant = s.cloud.AddTenant(tenantID, "contoso")
+	s.tenant.Tune(func(b *graphsim.Behaviour) { b.RequestsPerSecond = 0 })
+	s.tenant.AddApp(graphsim.App{ClientID: clientID, Secret: "sesame", Roles: []string{graphsim.PolicyReadAll}})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	s.graph = ln.Addr().String()
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- s.cloud.ServeTLS(ctx, ln) }()
+	t.Cleanup(func() { cancel(); check(t, <-served) })
+	ca, err := s.cloud.CAPEM()
+	check(t, err)
+	s.hooks = httptest.NewServer(http.HandlerFunc(s.hear))
+	t.Cleanup(s.hooks.Close)
+	s.write("ca.pem", string(ca))
+	s.write("secret", "sesame")
+	return s
+}
+
+func (s *stage) hear(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	var e struct {
+		Type    string `json:"type"`
+		Summary string `json:"summary"`
+	}
+	_ = json.Unmarshal(body, &e)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heard = append(s.heard, r.URL.Path+" "+e.Type+" "+e.Summary)
+}
+
+func (s *stage) write(name, body string) {
+	s.t.Helper()
+	check(s.t, os.WriteFile(filepath.Join(s.dir, name), []byte(body), 0o600))
+}
+
+// config writes a configuration whose one receiver posts to path.
+func (s *stage) config(path, rest string) {
+	s.write("cadrift.yaml", fmt.Sprintf(`
+state_dir: state
+web: {listen: "127.0.0.1:0"}
+tenants:
+  - {name: contoso, tenant_id: %s, cloud: custom, endpoints: {graph: "https://%s", authority: "https://%s"},
+     ca_file: ca.pem, requests_per_second: 50, schedule: "@every 1s", baseline: {auto_pin: true},
+     credentials: {client_id: %s, client_secret_file: secret}}
+receivers:
+  - {name: %s, type: webhook, url: "%s/%s"}
+%s`, tenantID, s.graph, s.graph, clientID, path, s.hooks.URL, path, rest))
+}
+
+// run starts the daemon and waits until it is ready.
+func (s *stage) run() {
+	s.t.Helper()
+	cfg, err := config.Load(filepath.Join(s.dir, "cadrift.yaml"))
+	check(s.t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	web := make(chan string, 1)
+	s.app, err = prepare(cfg, Options{
+		ConfigFile: filepath.Join(s.dir, "cadrift.yaml"), Version: "test", LogTo: io.Discard, Color: "never",
+		Listening: func(listener, addr string) {
+			if listener == "web" {
+				web <- addr
+			}
+		},
+	})
+	check(s.t, err)
+	done := make(chan error, 1)
+	go func() { done <- s.app.run(ctx) }()
+	s.end = func() { cancel(); check(s.t, <-done) }
+	select {
+	case s.web = <-web:
+	case err := <-done:
+		s.t.Fatalf("the daemon ended: %v", err)
+	}
+	s.until("ready", func() bool { ok, _ := s.app.ready(); return ok })
+}
+
+func (s *stage) until(what string, ok func() bool) {
+	s.t.Helper()
+	for range 200 {
+		if ok() {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	s.t.Fatalf("not %s in 10 s", what)
+}
+
+func (s *stage) heardAt(prefix string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, h := range s.heard {
+		if strings.HasPrefix(h, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A reload that fails anywhere leaves everything as it was, and says so; one
+// that works moves only what changed.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.config("first", "")
+	s.run()
+	defer s.end()
+	before := s.app.setup.Load()
+	for name, bad := range map[string]string{
+		"not YAML":          "tenants: [",
+		"an unknown key":    "surprise: 1\n",
+		"no such secret":    strings.Replace(s.read("cadrift.yaml"), "client_secret_file: secret", "client_secret_file: gone", 1),
+		"a schedule panics": strings.Replace(s.read("cadrift.yaml"), "@every 1s", "TZ=UTC", 1),
+	} {
+		good := s.read("cadrift.yaml")
+		s.write("cadrift.yaml", bad)
+		if err := s.app.Reload(context.Background()); err == nil {
+			t.Errorf("%s: reloaded", name)
+		}
+		if s.app.setup.Load() != before {
+			t.Errorf("%s: something was swapped", name)
+		}
+		if doc, err := s.app.Status(context.Background()); err != nil || doc.Config.OK || doc.Config.Error == "" {
+			t.Errorf("%s: status says %+v, %v", name, doc.Config, err)
+		}
+		s.write("cadrift.yaml", good)
+	}
+	s.config("second", "")
+	check(t, s.app.Reload(context.Background()))
+	after := s.app.setup.Load()
+	if before.tenants[0].watcher != after.tenants[0].watcher {
+		t.Error("the tenant was restarted although only a receiver changed")
+	}
+	_, err := s.tenant.As(graphsim.User("99999999-9999-9999-9999-999999999999", "alex", "192.0.2.1")).CreatePolicy(
+		`{"displayName":"CA001","state":"enabled","conditions":{"users":{"includeUsers":["All"]},"applications":{"includeApplications":["All"]},"clientAppTypes":["all"]},"grantControls":{"operator":"OR","builtInControls":["mfa"]}}`)
+	check(t, err)
+	s.until("told to the new receiver", func() bool { return s.heardAt("/second drift.changed CA001 created") })
+	if s.heardAt("/first drift.changed") {
+		t.Error("the removed receiver was told")
+	}
+}
+
+func (s *stage) read(name string) string {
+	s.t.Helper()
+	body, err := os.ReadFile(filepath.Join(s.dir, name))
+	check(s.t, err)
+	return string(body)
+}
+
+// What waits for a restart keeps its old value and is named; the rest moves.
+func TestReloadKeepsWhatNeedsARestart(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.config("first", "")
+	s.run()
+	defer s.end()
+	s.write("cadrift.yaml", strings.Replace(s.read("cadrift.yaml"), "127.0.0.1:0", "127.0.0.1:1", 1))
+	check(t, s.app.Reload(context.Background()))
+	doc, err := s.app.Status(context.Background())
+	check(t, err)
+	if got := strings.Join(doc.Config.PendingRestart, " "); got != "web.listen" {
+		t.Errorf("pending restart: got %q, want web.listen", got)
+	}
+	resp, err := http.Get("http://" + s.web + "/healthz")
+	check(t, err)
+	resp.Body.Close()
+}
+
+// A second daemon on the same state says who holds it, within the lock's time,
+// and changes nothing.
+func TestSecondDaemonIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.config("first", "")
+	s.run()
+	defer s.end()
+	start := time.Now()
+	err := Run(context.Background(), Options{ConfigFile: filepath.Join(s.dir, "cadrift.yaml"), LogTo: io.Discard})
+	if err == nil || !strings.Contains(err.Error(), "in use by another process") {
+		t.Errorf("the second daemon ended with %v", err)
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if ok, why := s.app.ready(); !ok {
+		t.Errorf("the first daemon is not ready any more: %s", why)
+	}
+}
