@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -137,16 +138,16 @@ func TestMassAbsenceIsQuarantined(t *testing.T) {
 		}
 		r.start()
 		time.Sleep(30 * time.Second)
-		fired := 0
+		var fired atomic.Int32
 		r.sim.OnRequest(func(req *http.Request) *graphsim.Fault {
 			if strings.HasSuffix(req.URL.Path, "/conditionalAccess/policies") {
-				fired++
+				fired.Add(1)
 				return &graphsim.Fault{Status: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: `{"value":[]}`}
 			}
 			return nil
 		})
 		time.Sleep(3 * time.Minute)
-		if fired == 0 {
+		if fired.Load() == 0 {
 			t.Fatal("the fault did not fire")
 		}
 		expect(t, r.events(), "monitor.blind quarantine")
@@ -190,15 +191,15 @@ func TestBlindAfterThreeIntervalsAndBack(t *testing.T) {
 		r.policy("CA001", everyone+","+mfa)
 		r.start()
 		time.Sleep(30 * time.Second)
-		fired := 0
+		var fired atomic.Int32
 		r.sim.OnRequest(func(*http.Request) *graphsim.Fault {
-			fired++
+			fired.Add(1)
 			return &graphsim.Fault{Status: http.StatusBadGateway, Body: "<html>bad gateway</html>"}
 		})
 		time.Sleep(2 * time.Minute)
 		expect(t, r.events())
 		time.Sleep(3 * time.Minute)
-		if fired == 0 {
+		if fired.Load() == 0 {
 			t.Fatal("the fault did not fire")
 		}
 		expect(t, r.events(), "monitor.blind unreachable")
