@@ -95,6 +95,9 @@ func (p *printer) pad(s style, text string, width int) string {
 // fields prints changed fields below their object.
 func (p *printer) fields(changes []drift.Change) {
 	for _, c := range changes {
+		if c.Part {
+			continue
+		}
 		p.line("    %s", p.paint(directionStyle(c.Direction), words.Clean(c.Text, lineRunes)))
 	}
 }

@@ -21,6 +21,10 @@ type Change struct {
 	Direction Direction `json:"direction"`
 	// Unknown marks a property or value this version does not know.
 	Unknown bool `json:"unknown,omitempty"`
+	// Part marks a field of a setting that another change of the same object
+	// tells whole, and the name of an object that was created or deleted:
+	// people need not read it.
+	Part bool `json:"part,omitempty"`
 }
 
 // PatchOp is one operation of an RFC 6902 patch. Value is nil for remove.

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"fmt"
 	"math/big"
 	"net/netip"
 	"slices"
@@ -94,7 +95,13 @@ func (a addresses) minus(b addresses) addresses {
 // vast tells of at least 2^16 IPv4 addresses, or as many IPv6 addresses as a
 // /32 has: more than an office.
 func (a addresses) vast() bool {
-	v4, v6 := new(big.Int), new(big.Int)
+	v4, v6 := a.sizes()
+	return v4.BitLen() > 16 || v6.BitLen() > 96
+}
+
+// sizes are the numbers of IPv4 and IPv6 addresses in the set.
+func (a addresses) sizes() (v4, v6 *big.Int) {
+	v4, v6 = new(big.Int), new(big.Int)
 	for _, s := range a {
 		if s.first.Is4() {
 			v4.Add(v4, s.size())
@@ -102,7 +109,48 @@ func (a addresses) vast() bool {
 			v6.Add(v6, s.size())
 		}
 	}
-	return v4.BitLen() > 16 || v6.BitLen() > 96
+	return v4, v6
+}
+
+// count says how many addresses are in the set: "4,194,304 more IPv4
+// addresses". IPv6 is counted in networks, since nobody can read 2^96.
+func (a addresses) count(more string) string {
+	var parts []string
+	v4, v6 := a.sizes()
+	if v4.Sign() > 0 {
+		parts = append(parts, amount(v4, more, "IPv4 address", "es"))
+	}
+	if v6.Sign() > 0 {
+		parts = append(parts, networks(v6, more))
+	}
+	return strings.Join(parts, " and ")
+}
+
+// networks counts IPv6 addresses in the largest of the usual networks that
+// goes into them, rounded down.
+func networks(n *big.Int, more string) string {
+	for _, bits := range [...]int{32, 48, 64} {
+		if whole := new(big.Int).Rsh(n, uint(128-bits)); whole.Sign() > 0 {
+			text := amount(whole, more, fmt.Sprintf("IPv6 /%d network", bits), "s")
+			if new(big.Int).Lsh(whole, uint(128-bits)).Cmp(n) < 0 {
+				return "at least " + text
+			}
+			return text
+		}
+	}
+	return amount(n, more, "IPv6 address", "es")
+}
+
+// amount is a number with a comma at each thousand, and what it counts.
+func amount(n *big.Int, more, one, plural string) string {
+	digits := n.String()
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	if digits != "1" {
+		one += plural
+	}
+	return digits + " " + more + " " + one
 }
 
 // size is the number of addresses in the span.

@@ -3,9 +3,11 @@ package judge_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,6 +20,9 @@ import (
 type labelled struct {
 	Name string
 	Law  string
+	// Rows are the rows of the law that the case is an example of, by their
+	// ids in testdata/rows.tsv.
+	Rows []string
 	Why  string
 	Kind drift.Kind
 	Base string
@@ -34,7 +39,8 @@ type labelled struct {
 	// NoEmergency drops the configured emergency accounts.
 	NoEmergency bool
 	// Want, Mirror and Off are "direction severity [lockout]": of the change,
-	// of the change backwards, and of the change while the policy is off.
+	// of the change backwards, and of the change while the policy is off, or
+	// every policy of the world for an object that is none.
 	Want, Mirror, Off string
 }
 
@@ -130,8 +136,8 @@ func loadCases(t testing.TB, fx *fixture) []labelled {
 func TestLabelledCases(t *testing.T) {
 	fx := loadFixture(t)
 	cases := loadCases(t, fx)
-	if len(cases) < 120 {
-		t.Errorf("%d labelled cases, want at least 120", len(cases))
+	if len(cases) < 270 {
+		t.Errorf("%d labelled cases, want at least 270", len(cases))
 	}
 	seen := map[string]bool{}
 	for _, c := range cases {
@@ -143,12 +149,8 @@ func TestLabelledCases(t *testing.T) {
 			old := fx.object(t, c.Kind, c.Base, c.Old)
 			new := fx.object(t, c.Kind, c.Base, c.New)
 			expect(t, c, "", c.Want, fx.judge(t, c, old, new))
-			if c.Mirror != "" {
-				expect(t, c, "backwards: ", c.Mirror, fx.judge(t, c, new, old))
-			}
-			if c.Off != "" {
-				expect(t, c, "while off: ", c.Off, fx.judge(t, c, off(t, old), off(t, new)))
-			}
+			expect(t, c, "backwards: ", c.Mirror, fx.judge(t, c, new, old))
+			expect(t, c, "while off: ", c.Off, fx.judgeOff(t, c, old, new))
 		})
 	}
 }
@@ -183,6 +185,53 @@ func (fx *fixture) judge(t testing.TB, c labelled, old, new *drift.Object) drift
 		in.Baseline = fx.object(t, c.Kind, c.Base, c.Baseline)
 	}
 	return world(em, fx.names, objects...).Judge(in)
+}
+
+// judgeOff judges the case unenforced: the policy off, before and after, or the
+// object while every policy that may use it is off.
+func (fx *fixture) judgeOff(t testing.TB, c labelled, old, new *drift.Object) drift.Verdict {
+	t.Helper()
+	if cmp.Or(old, new).Kind == drift.Policy {
+		return fx.judge(t, c, off(t, old), off(t, new))
+	}
+	c.World = slices.Clone(c.World)
+	for i := range c.World {
+		c.World[i].Patch = merge(c.World[i].Patch, tree{"state": "disabled"})
+	}
+	return fx.judge(t, c, old, new)
+}
+
+// TestEveryRowHasACase: rows.tsv lists the rows of the law's tables, and each
+// is shown by a case, with its way back and its unenforced version.
+func TestEveryRowHasACase(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join("testdata", "rows.tsv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]int{}
+	for line := range strings.Lines(string(raw)) {
+		fields := strings.Split(strings.TrimSpace(line), "\t")
+		if len(fields) != 3 || rows[fields[0]] != 0 {
+			t.Fatalf("rows.tsv: want id, section and text once, got %q", line)
+		}
+		rows[fields[0]] = 1
+	}
+	for _, c := range loadCases(t, loadFixture(t)) {
+		if len(c.Rows) == 0 || c.Mirror == "" || c.Off == "" || c.Why == "" {
+			t.Errorf("%s: rows %q, mirror %q, off %q, why %q: want all of them", c.Name, c.Rows, c.Mirror, c.Off, c.Why)
+		}
+		for _, row := range c.Rows {
+			if rows[row] == 0 {
+				t.Errorf("%s: no row %q in rows.tsv", c.Name, row)
+			}
+			rows[row]++
+		}
+	}
+	for row, n := range rows {
+		if n == 1 {
+			t.Errorf("no case shows the row %s", row)
+		}
+	}
 }
 
 // off is the object as a disabled policy.

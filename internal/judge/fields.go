@@ -2,6 +2,7 @@ package judge
 
 import (
 	"strings"
+	"unicode"
 
 	"github.com/cadrift/cadrift/internal/drift"
 )
@@ -104,7 +105,7 @@ var fieldsOf = map[drift.Kind]map[string]field{
 	},
 	drift.NamedLocation: {
 		"/displayName": {"Name", plain},
-		"/@odata.type": {"Type", plain},
+		"/@odata.type": {"Type", closed(locationWords)},
 		rangesPath:     {"IP ranges", plain},
 		countriesPath:  {"Countries", plain},
 		nowherePath:    {"Unknown countries and regions", closed(includedWords)},
@@ -197,7 +198,7 @@ func label(kind drift.Kind, path string) string {
 			return "Authentication flows"
 		}
 	}
-	return "Unknown setting " + dotted(path)
+	return "Unknown setting " + trail(path)
 }
 
 // controlLabel is the label of the part of a session control that says most.
@@ -211,8 +212,30 @@ func controlLabel(c *control) string {
 	return fieldsOf[drift.Policy][best].label
 }
 
-// dotted writes a JSON pointer the way people write paths.
-func dotted(path string) string {
-	path = strings.ReplaceAll(strings.TrimPrefix(path, "/"), "/", ".")
-	return drift.Visible(strings.NewReplacer("~1", "/", "~0", "~").Replace(path))
+// trail writes a JSON pointer the way people tell where a setting is:
+// "conditions › users › include everything".
+func trail(path string) string {
+	var steps []string
+	for step := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
+		steps = append(steps, spaced(strings.NewReplacer("~1", "/", "~0", "~").Replace(step)))
+	}
+	return strings.Join(steps, " › ")
+}
+
+// spaced takes the name of a property apart into words. Capitals that stand
+// together are an abbreviation and stay so.
+func spaced(name string) string {
+	var b strings.Builder
+	runes := []rune(name)
+	for i, r := range runes {
+		starts := i > 0 && unicode.IsUpper(r) && !unicode.IsUpper(runes[i-1])
+		if starts {
+			b.WriteByte(' ')
+			if i+1 == len(runes) || !unicode.IsUpper(runes[i+1]) {
+				r = unicode.ToLower(r)
+			}
+		}
+		b.WriteRune(r)
+	}
+	return drift.Visible(b.String())
 }

@@ -167,8 +167,9 @@ func (w *World) judgeLocation(c subject) outcome {
 	for _, path := range grown.paths() {
 		o.add(growth(path, after, new.trusted, grown))
 	}
-	for _, path := range old.beyond(new).paths() {
-		o.add(shrinkage(path, before, old.trusted))
+	shrunk := old.beyond(new)
+	for _, path := range shrunk.paths() {
+		o.add(shrinkage(path, before, old.trusted, shrunk))
 	}
 	if old.trusted != new.trusted {
 		o.add(trust(new.trusted, after))
@@ -211,15 +212,21 @@ func growth(path string, u usage, trusted bool, grown spread) effect {
 	if e.dir == drift.Neutral && trusted {
 		e.dir, e.severity = drift.Weaker, drift.Medium
 	}
-	if e.dir.Has(drift.Weaker) && path == rangesPath && grown.ips.vast() {
-		e.severity, e.note = drift.Critical, "by at least 65,536 IPv4 addresses or an IPv6 /32"
+	if path == rangesPath {
+		e.note = grown.ips.count("more")
+		if e.dir.Has(drift.Weaker) && grown.ips.vast() {
+			e.severity = drift.Critical
+		}
 	}
 	return e
 }
 
 // shrinkage judges addresses or areas that a location lost.
-func shrinkage(path string, u usage, trusted bool) effect {
+func shrinkage(path string, u usage, trusted bool, shrunk spread) effect {
 	e := effect{path: path, severity: drift.Medium}
+	if path == rangesPath {
+		e.note = shrunk.ips.count("fewer")
+	}
 	if len(u.excluding) > 0 {
 		e.dir = e.dir.Join(drift.Stronger)
 	}

@@ -50,13 +50,19 @@ func (p *policy) idle() string {
 	switch {
 	case len(p.reach[who].include) == 0 && !p.strangeUnder(whoPaths[:]...):
 		return "applies to nobody"
-	case len(p.reach[what].include) == 0 && !p.strangeUnder("/conditions/applications"):
+	case len(p.reach[what].include) == 0 && !p.strangeUnder("/conditions/applications") && !p.evaluates():
 		return "applies to no app"
 	case len(p.grant.atoms) == 0 && !p.limitsSessions():
 		return "has no controls"
 	}
 	return ""
 }
+
+// evaluates tells whether the policy sets continuous access evaluation. Graph
+// stores such policies with includeApplications ["None"] (seen in an export of
+// a real tenant), and nothing documents that they do nothing then: apps that
+// take part ask for the evaluation themselves. What may act is taken to act.
+func (p *policy) evaluates() bool { return p.session[evaluationControl].there() }
 
 var whoPaths = [...]string{"/conditions/users", "/conditions/clientApplications", "/conditions/agents", "/conditions/agentContext"}
 

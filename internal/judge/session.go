@@ -125,6 +125,9 @@ var controlAt = func() map[string]int {
 	return m
 }()
 
+// evaluationControl is the place of continuous access evaluation in the table.
+var evaluationControl = controlAt[sessionPath+"/continuousAccessEvaluation"] - 1
+
 func (c *control) path() string { return sessionPath + "/" + c.name }
 
 // takeControl reads one session control. Members of it that the table does not

@@ -44,7 +44,7 @@ func (w *World) summary(c subject, changes []worded, o outcome) string {
 // happened tells the changes, most severe first, parts of told settings left
 // out; state tells that the policy's state is among those told.
 func happened(changes []worded) (text string, state bool) {
-	whole := slices.DeleteFunc(slices.Clone(changes), func(x worded) bool { return x.part })
+	whole := slices.DeleteFunc(slices.Clone(changes), func(x worded) bool { return x.Part })
 	slices.SortStableFunc(whole, func(a, b worded) int {
 		return cmp.Or(
 			-cmp.Compare(a.severity, b.severity),

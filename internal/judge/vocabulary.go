@@ -65,6 +65,11 @@ var (
 		"strictEnforcement": "strict enforcement",
 		"disabled":          "disabled",
 	}
+	locationWords = map[string]string{
+		"#microsoft.graph.ipNamedLocation":               "IP ranges",
+		"#microsoft.graph.countryNamedLocation":          "countries",
+		"#microsoft.graph.compliantNetworkNamedLocation": "compliant network",
+	}
 	lookupWords = map[string]string{"clientIpAddress": "by IP address", "authenticatorAppGps": "by GPS coordinates"}
 )
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -28,38 +29,32 @@ type worded struct {
 	// rest is the text without the field in front.
 	rest     string
 	severity drift.Severity
-	// part tells that another change tells the whole setting.
-	part bool
 }
 
 // word fills in the words and the directions of the changes.
 func (w *World) word(c subject, effects []effect) []worded {
 	out := make([]worded, 0, len(c.Changes))
-	told := map[*composite]bool{}
-	for _, change := range c.Changes {
+	told := map[*composite]int{} // where the whole of a setting is told
+	for i, change := range c.Changes {
 		x := worded{Change: change}
 		var notes []string
-		for _, e := range effects {
-			if !concerns(e.path, change.Path) {
-				continue
-			}
-			x.Direction = x.Direction.Join(e.dir)
-			x.severity = max(x.severity, e.severity)
-			x.Unknown = x.Unknown || e.unseen && len(change.Path) >= len(e.path)
-			if e.note != "" && !slices.Contains(notes, e.note) {
-				notes = append(notes, e.note)
-			}
+		if !c.whole() || change.Path == "" {
+			notes = x.judge(effects)
 		}
 		whole := compositeOf(c.kind(), change.Path)
-		x.part = whole != nil && told[whole] || isSwitch(c.Changes, change.Path)
-		if step := w.step(whole, c); step != "" && !x.part {
+		at, isTold := told[whole]
+		x.Part = whole != nil && isTold || isSwitch(c.Changes, change.Path) || c.whole() && change.Path == "/displayName"
+		if step := w.step(whole, c); step != "" && !x.Part {
 			x.Field, x.rest = whole.label, step
 			x.Unknown = x.Unknown || !w.known(c.kind(), &change)
-			told[whole] = true
+			told[whole] = i
 		} else {
 			w.put(&x, c)
 		}
-		if len(notes) > 0 && !x.part && change.Path != "" {
+		if isTold { // who skips the parts must still learn of it
+			out[at].Unknown = out[at].Unknown || x.Unknown
+		}
+		if len(notes) > 0 && !x.Part && change.Path != "" {
 			slices.Sort(notes)
 			x.rest += " (" + strings.Join(notes, "; ") + ")"
 		}
@@ -68,6 +63,28 @@ func (w *World) word(c subject, effects []effect) []worded {
 	}
 	return out
 }
+
+// judge gives the change the directions of the effects that concern it, and
+// returns what is said beside it.
+func (x *worded) judge(effects []effect) (notes []string) {
+	for _, e := range effects {
+		if !concerns(e.path, x.Path) {
+			continue
+		}
+		x.Direction = x.Direction.Join(e.dir)
+		x.severity = max(x.severity, e.severity)
+		x.Unknown = x.Unknown || e.unseen && len(x.Path) >= len(e.path)
+		if e.note != "" && !slices.Contains(notes, e.note) {
+			notes = append(notes, e.note)
+		}
+	}
+	return notes
+}
+
+// whole tells of an object that was created or deleted. Its fields are plain
+// statements of what it says or said: no signs, no arrows, and no direction of
+// their own, since none of them changed anything by itself.
+func (c Case) whole() bool { return c.Old == nil || c.New == nil }
 
 // isSwitch tells of the isEnabled of a session control that changed together
 // with what it switches on or off.
@@ -97,6 +114,10 @@ func (w *World) put(x *worded, c subject) {
 	x.Field = label(kind, x.Path)
 	x.Unknown = x.Unknown || !w.known(kind, &x.Change)
 	f := fieldsOf[kind][x.Path]
+	if c.whole() {
+		x.rest, _ = w.value(f, slices.Concat(x.Old, x.New)) // one of them is empty
+		return
+	}
 	if len(x.Added)+len(x.Removed) > 0 {
 		added, _ := w.values(f, x.Added)
 		removed, _ := w.values(f, x.Removed)
@@ -120,12 +141,19 @@ func (w *World) known(kind drift.Kind, c *drift.Change) bool {
 }
 
 // step tells a composite before and after; empty when its parts tell more. A
-// formula whose operator alone moved says so without repeating the list.
+// formula whose operator alone moved says so without repeating the list. Of a
+// created or deleted policy it is the setting alone.
 func (w *World) step(c *composite, in subject) string {
 	if c == nil {
 		return ""
 	}
 	before, after := c.text(w, in.before), c.text(w, in.after)
+	switch {
+	case in.Old == nil:
+		return after
+	case in.New == nil:
+		return before
+	}
 	if before == after || !c.always && before != noneText && after != noneText {
 		return ""
 	}
@@ -210,7 +238,21 @@ func (w *World) objectText(raw json.RawMessage) string {
 			return w.directory(f.text("id"))
 		}
 	}
-	return cut(drift.Visible(string(raw)), maxValue)
+	return cut(statement(f), maxValue)
+}
+
+// statement is an object of which nothing is known, without its JSON: "level
+// high, scope a, b".
+func statement(f fields) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		text := compact(f[name])
+		if list, ok := texts(f[name]); ok {
+			text = strings.Join(list, ", ")
+		}
+		parts = append(parts, spaced(name)+" "+drift.Visible(text))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // configText words a combination configuration.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/judge"
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestWords pins what people read, as line and as summary.
@@ -81,8 +82,8 @@ func TestWords(t *testing.T) {
 		},
 		{
 			name: "unknown setting", base: "mfa", new: `{"conditions":{"foo":{"a~b/c":["x"]}}}`,
-			summary: "CA001 - Require MFA: unknown setting conditions.foo.a~b/c + x (enforced)",
-			say:     "Unknown setting conditions.foo.a~b/c: + x",
+			summary: "CA001 - Require MFA: unknown setting conditions › foo › a~b/c + x (enforced)",
+			say:     "Unknown setting conditions › foo › a~b/c: + x",
 		},
 		{
 			name: "most severe first", base: "mfa",
@@ -93,12 +94,12 @@ func TestWords(t *testing.T) {
 		{
 			name: "created", base: "risk", old: `null`,
 			summary: "CA009 - Risky sign-ins created (on: requires MFA for all users (3 exclusions) on all apps under 1 condition)",
-			say:     "Grant: none → MFA",
+			say:     "Grant: MFA",
 		},
 		{
 			name: "deleted", base: "session", new: `null`,
 			summary: "CA006 - Sessions deleted (was on: limits sessions of all users (3 exclusions) on Office 365)",
-			say:     "Sign-in frequency: every 8 hours → none",
+			say:     "Sign-in frequency: every 8 hours",
 		},
 		{
 			name: "on for nobody", base: "mfa", new: `{"conditions":{"users":{"includeUsers":["None"]}}}`,
@@ -108,8 +109,14 @@ func TestWords(t *testing.T) {
 		{
 			name: "location", base: "branch", world: []string{"block-abroad"},
 			new:     `{"ipRanges":[{"cidrAddress":"198.51.100.0/24"},{"cidrAddress":"10.0.0.0/8"}]}`,
-			summary: "Branch: IP ranges + 10.0.0.0/8 (by at least 65,536 IPv4 addresses or an IPv6 /32); excluded by enforced policy CA003 - Block outside the offices",
-			say:     "IP ranges: + 10.0.0.0/8 (by at least 65,536 IPv4 addresses or an IPv6 /32)",
+			summary: "Branch: IP ranges + 10.0.0.0/8 (16,777,216 more IPv4 addresses); excluded by enforced policy CA003 - Block outside the offices",
+			say:     "IP ranges: + 10.0.0.0/8 (16,777,216 more IPv4 addresses)",
+		},
+		{
+			name: "location in IPv6", base: "hq", world: []string{"block-abroad"},
+			new:     `{"ipRanges":[{"cidrAddress":"203.0.113.0/26"},{"cidrAddress":"2001:db8::/31"}]}`,
+			summary: "HQ: IP ranges + 2001:db8::/31, 203.0.113.0/26; - 2001:db8:1::/48, 203.0.113.0/25 (64 fewer IPv4 addresses; at least 1 more IPv6 /32 network); excluded by enforced policy CA003 - Block outside the offices",
+			say:     "IP ranges: + 2001:db8::/31, 203.0.113.0/26; - 2001:db8:1::/48, 203.0.113.0/25 (64 fewer IPv4 addresses; at least 1 more IPv6 /32 network)",
 		},
 		{
 			name: "trust", base: "branch", new: `{"isTrusted":true}`,
@@ -255,5 +262,70 @@ func TestWholeObjectChange(t *testing.T) {
 	want := "Policy: created: on: requires MFA for all users (3 exclusions) on all apps"
 	if len(v.Changes) != 1 || v.Changes[0].Text != want || v.Changes[0].Unknown {
 		t.Errorf("got %+v, want one change %q", v.Changes, want)
+	}
+}
+
+// TestPartsAndStatements: of a setting that is spread over several fields one
+// change tells the whole, and a created or deleted object is told in plain
+// statements.
+func TestPartsAndStatements(t *testing.T) {
+	fx := loadFixture(t)
+	for _, tt := range []struct {
+		name, base, old, new string
+		want                 []string // the lines people read, by path
+	}{
+		{"operator and controls", "device", "{}", `{"grantControls":{"operator":"OR","builtInControls":["mfa","domainJoinedDevice"]}}`, []string{
+			"weaker Grant: all of MFA, compliant device → any of MFA, hybrid joined device",
+		}},
+		{"an unknown control is not hidden in a part", "mfa", "{}", `{"grantControls":{"authenticationStrength":"@s-keys","builtInControls":["mfa","teapot"]}}`, []string{
+			"weaker Grant: MFA → any of Company keys, MFA, teapot (unknown)",
+		}},
+		{"frequency", "session", "{}", `{"sessionControls":{"signInFrequency":{"value":1,"type":"days","authenticationType":"secondaryAuthentication"}}}`, []string{
+			"weaker Sign-in frequency: every 8 hours → every day, second factor only",
+		}},
+		{"switch", "mfa", "{}", `{"sessionControls":{"persistentBrowser":{"isEnabled":true,"mode":"never"}}}`, []string{
+			"stronger Persistent browser session: none → never persistent",
+		}},
+		{"created", "risk", "null", "{}", []string{
+			"neutral Included apps: All apps",
+			"neutral Client apps: All client apps",
+			"neutral Sign-in risk: high, medium",
+			"neutral Excluded groups: Emergency access",
+			"neutral Excluded users: emergency1@contoso.example, emergency2@contoso.example",
+			"neutral Included users: All users",
+			"neutral Grant: MFA",
+			"neutral State: on",
+		}},
+		{"deleted", "hq", "{}", "null", []string{
+			"neutral Type: IP ranges",
+			"neutral IP ranges: 2001:db8:1::/48, 203.0.113.0/25",
+			"neutral Trusted: yes",
+		}},
+		{"deleted with guests and terms", "guests", "{}", "null", []string{
+			"neutral Included apps: Office 365, Payroll",
+			"neutral Client apps: All client apps",
+			"neutral Included guests: B2B collaboration guests, B2B collaboration members",
+			"neutral Grant: any of MFA, terms of use 70000000…",
+			"neutral State: on",
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			old := fx.object(t, "", tt.base, expand([]byte(tt.old), fx.Aliases))
+			new := fx.object(t, "", tt.base, expand([]byte(tt.new), fx.Aliases))
+			v := verdict(fx.standing(fx.Emergency), old, new)
+			var got []string
+			for _, c := range v.Changes {
+				line := c.Direction.String() + " " + c.Text
+				if c.Unknown {
+					line += " (unknown)"
+				}
+				if !c.Part {
+					got = append(got, line)
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s\n%s", diff, show(v))
+			}
+		})
 	}
 }

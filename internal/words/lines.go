@@ -112,6 +112,9 @@ func list(names []string, limit int) string {
 func changeTexts(e *drift.Event) []string {
 	var out []string
 	for _, c := range e.Changes {
+		if c.Part {
+			continue
+		}
 		text := c.Text
 		if text == "" {
 			text = c.Path + ": " + value(c.Old) + " → " + value(c.New)
