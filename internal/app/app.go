@@ -42,6 +42,7 @@ type App struct {
 	builder *builder
 	store   *store.Store
 	crew    *crew
+	nudger  *member
 
 	// setup is what a reload swaps. It is never changed in place.
 	setup atomic.Pointer[setup]
