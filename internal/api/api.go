@@ -26,6 +26,8 @@ type Options struct {
 	// recorded is answered with 404 and the way to a first pass.
 	Store  *store.Store
 	Keeper Keeper
+	// Alerts may be nil: then what it does is not offered.
+	Alerts Alerts
 	// Tenants are the configured tenants in the order of the configuration;
 	// it is asked anew for every request, because a reload may change them.
 	Tenants func() []TenantName
@@ -41,6 +43,7 @@ type Options struct {
 type API struct {
 	store     *store.Store
 	keeper    Keeper
+	alerts    Alerts
 	tenants   func() []TenantName
 	receivers func() []string
 	wake      func()
@@ -50,7 +53,7 @@ type API struct {
 // New makes an API. It starts nothing.
 func New(o Options) *API {
 	a := &API{
-		store: o.Store, keeper: o.Keeper, tenants: o.Tenants, receivers: o.Receivers,
+		store: o.Store, keeper: o.Keeper, alerts: o.Alerts, tenants: o.Tenants, receivers: o.Receivers,
 		wake: o.Wake, log: o.Logger,
 	}
 	if a.wake == nil {
@@ -87,6 +90,7 @@ func (a *API) readRoutes(mux *http.ServeMux) {
 	mux.Handle("GET /api/v1/baseline", a.answer(a.baseline))
 	mux.Handle("GET /api/v1/revisions", a.answer(a.revisions))
 	mux.Handle("GET /api/v1/parked", a.answer(a.parked))
+	mux.Handle("GET /api/v1/expectations", a.answer(a.expectations))
 }
 
 // controlRoutes are the orders, and the two questions that cost too much to
@@ -99,6 +103,9 @@ func (a *API) controlRoutes(mux *http.ServeMux) {
 	mux.Handle("POST /api/v1/baseline/accept", a.order(a.accept))
 	mux.Handle("POST /api/v1/baseline/import", a.order(a.importBaseline))
 	mux.Handle("POST /api/v1/notify/replay", a.order(a.replay))
+	if a.alerts != nil {
+		a.alertRoutes(mux)
+	}
 }
 
 // routed answers for the routes that the mux does not have, in JSON as

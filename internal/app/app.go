@@ -43,6 +43,7 @@ type App struct {
 	built   *Built // what the first start is made of
 	store   *store.Store
 	crew    *crew
+	nudger  *member
 
 	// setup is what a reload swaps. It is never changed in place.
 	setup atomic.Pointer[setup]
@@ -106,7 +107,9 @@ func (a *App) route(e *drift.Event, told []string) []string {
 // wake lets every receiver's worker look at its outbox.
 func (a *App) wake() {
 	for _, r := range a.setup.Load().receivers {
-		r.worker.Wake()
+		if r.worker != nil { // a command without a daemon has none
+			r.worker.Wake()
+		}
 	}
 }
 
@@ -117,7 +120,7 @@ func (a *App) alarm(e drift.Event) {
 	to := notify.Route(s.rules, &e, nil)
 	for _, r := range s.receivers {
 		for _, name := range to {
-			if r.Name == name {
+			if r.Name == name && r.worker != nil {
 				a.crew.start("alarm to "+name, func(ctx context.Context) error {
 					ctx, cancel := context.WithTimeout(ctx, time.Minute)
 					defer cancel()

@@ -46,7 +46,7 @@ func Local(_ context.Context, cfg *config.Config, o Options, create bool) (http.
 	if err := a.assemble(built); err != nil {
 		return nil, nil, errors.Join(err, a.closeStore())
 	}
-	doc := api.New(api.Options{Store: a.store, Keeper: a, Tenants: a.tenantNames, Receivers: a.receiverNames, Wake: a.wake, Logger: a.log})
+	doc := api.New(api.Options{Store: a.store, Keeper: a, Alerts: a, Tenants: a.tenantNames, Receivers: a.receiverNames, Wake: a.wake, Logger: a.log})
 	return doc.Control(), a.closeStore, nil
 }
 
@@ -110,7 +110,11 @@ func (a *App) assemble(b *Built) error {
 		}
 		units = append(units, &tenantUnit{Tenant: t, watcher: w})
 	}
-	a.setup.Store(&setup{config: b.Config, rules: s.rules, tenants: units})
+	var receivers []*receiverUnit
+	for _, r := range b.Receivers {
+		receivers = append(receivers, &receiverUnit{Receiver: r})
+	}
+	a.setup.Store(&setup{config: b.Config, rules: s.rules, tenants: units, receivers: receivers})
 	if a.store != nil {
 		return bind(a.store, b.Config)
 	}

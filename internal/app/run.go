@@ -85,6 +85,7 @@ func (a *App) serve(ctx context.Context, built *Built) error {
 	if err := a.startAll(built); err != nil {
 		return errors.Join(err, a.stop(listeners))
 	}
+	a.nudger = a.crew.start("remind", a.newNudger().Run)
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
@@ -139,6 +140,9 @@ func (a *App) stop(l *listeners) error {
 	defer cancel()
 	s := a.setup.Load()
 	var members []*member
+	if a.nudger != nil {
+		members = append(members, a.nudger)
+	}
 	for _, t := range s.tenants {
 		members = append(members, t.member)
 	}

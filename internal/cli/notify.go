@@ -10,11 +10,11 @@ import (
 func (e *env) notifyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "notify",
-		Short: "Look after messages that a receiver refused",
+		Short: "Try receivers, and look after messages that one refused",
 		Args:  cobra.ArbitraryArgs,
 		RunE:  group,
 	}
-	c.AddCommand(e.parkedCommand(), e.replayCommand())
+	c.AddCommand(e.notifyTestCommand(), e.parkedCommand(), e.replayCommand())
 	return c
 }
 

@@ -126,13 +126,16 @@ func (p *printer) when(t time.Time) string {
 
 func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
 
-// ago is how long before now t was: "12 s ago".
+// ago is how far from now t is: "12 s ago", "in 2 h".
 func (p *printer) ago(t time.Time) string {
-	d := p.now.Sub(t)
-	if d < 0 {
+	switch d := p.now.Sub(t); {
+	case d <= -time.Second:
+		return "in " + span(-d)
+	case d < 0:
 		return "now"
+	default:
+		return span(d) + " ago"
 	}
-	return span(d) + " ago"
 }
 
 func span(d time.Duration) string {

@@ -130,12 +130,7 @@ func (w *Worker) settle() bool {
 // "notify test", and for the one alert that says that the store is broken. It
 // may be called while Run works; the rate does not apply to it.
 func (w *Worker) Direct(ctx context.Context, e *drift.Event) Outcome {
-	m := &Message{Items: []Item{{Event: e}}}
-	out := w.Sink.Send(ctx, m)
-	if out.Result == Unfit {
-		m.Plain = true
-		out = w.Sink.Send(ctx, m)
-	}
+	out := Once(ctx, w.Sink, e)
 	if out.Result == Delivered {
 		w.succeeded(time.Now())
 		w.Metrics.count(w.Receiver, e, countDelivered)

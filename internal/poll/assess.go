@@ -326,6 +326,7 @@ func (a *assessor) event(c change) (drift.NewEvent, error) {
 		Summary: v.Summary, Changes: nonNil(v.Changes), Patch: patch,
 		Affects: v.Affects, Related: c.related,
 	}
+	a.w.expected(&e, c)
 	told, err := a.reckon(c.key, ref, &e)
 	if err != nil {
 		return drift.NewEvent{}, err

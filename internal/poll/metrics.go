@@ -2,6 +2,8 @@ package poll
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -99,6 +101,10 @@ func (m *Metrics) passed(w *Watcher, took time.Duration) {
 	m.polls.WithLabelValues(w.o.Tenant, string(w.result)).Inc()
 	m.duration.WithLabelValues(w.o.Tenant).Observe(took.Seconds())
 	m.sight(w)
+	// An acknowledgement runs out without a commit.
+	if slices.ContainsFunc(slices.Collect(maps.Values(w.state.Findings)), func(f drift.Finding) bool { return f.Ack != nil }) {
+		m.findings(w)
+	}
 }
 
 func (m *Metrics) committed(w *Watcher, done drift.Committed) {

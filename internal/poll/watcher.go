@@ -35,6 +35,8 @@ type Store interface {
 	Commit(c drift.Commit) (drift.Committed, error)
 	// Versions returns the newest versions of an object first.
 	Versions(tenantID string, key drift.Key, limit int) ([]store.Version, error)
+	// Entries returns the tenant's records of one kind.
+	Entries(tenantID, kind string) ([]drift.Entry, error)
 }
 
 // Options are a watcher's settings and neighbours.
@@ -89,6 +91,8 @@ type Watcher struct {
 	everGood bool
 	degraded bool
 	dir      dirState
+	// expectations are the announced changes, over or not.
+	expectations []drift.Expectation
 }
 
 // Result is how a pass ended.
@@ -134,6 +138,9 @@ func New(o Options) (*Watcher, error) {
 	w.flushed = w.state.LastGood
 	for _, b := range w.state.Blind {
 		w.blind[b.Reason] = &condition{Blind: b, told: true}
+	}
+	if err := w.loadExpectations(); err != nil {
+		return nil, err
 	}
 	if err := w.readDirAtStart(); err != nil {
 		return nil, err

@@ -43,6 +43,7 @@
 //	queued     receiver event                 order of an undelivered event
 //	parked     receiver event                 one delivery that was refused for good
 //	receivers  receiver                       time of the last delivery
+//	receivers  receiver matter                time of the last reminder or heartbeat
 //
 // # Chain
 //

@@ -217,6 +217,9 @@ func (s *Store) LastDelivered() (map[string]time.Time, error) {
 	times := map[string]time.Time{}
 	err := s.view(func(t *tx) error {
 		return t.each(bucketReceivers, nil, nil, func(k, payload []byte) error {
+			if !bytes.Equal(k, key(firstPart(k))) {
+				return nil // when the receiver was last reminded of something
+			}
 			r, err := decode[receiverRecord](bucketReceivers, k, payload)
 			times[firstPart(k)] = r.LastSuccess
 			return err

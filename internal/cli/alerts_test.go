@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/cadrift/cadrift/internal/api"
+	"github.com/cadrift/cadrift/internal/config"
+	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/store"
+)
+
+// alerts answers like a daemon.
+type alerts struct{ tested api.Tested }
+
+func (a *alerts) Acknowledge(_ context.Context, tenant string, key drift.Key, ack drift.Ack) (drift.Finding, error) {
+	return drift.Finding{Tenant: tenant, Object: drift.Ref{Kind: key.Kind, ID: key.ID, Name: "CA001\x1b[31m"}, Ack: &ack}, nil
+}
+func (a *alerts) Expect(_ context.Context, _ string, x drift.Expectation) (drift.Expectation, error) {
+	x.ID = "abc"
+	return x, nil
+}
+func (a *alerts) Withdraw(_ context.Context, _, id string) (drift.Expectation, error) {
+	return drift.Expectation{ID: id, Pattern: "CA*"}, nil
+}
+func (a *alerts) Expectations(context.Context, string) ([]drift.Expectation, error) {
+	return []drift.Expectation{{ID: "abc", Pattern: "CA*\n", Until: time.Now().Add(2 * time.Hour), Reason: "r\x1b[2J", By: "uid 0"}}, nil
+}
+func (a *alerts) TestReceivers(context.Context, string) (api.Tested, error) { return a.tested, nil }
+
+func alertRig(t *testing.T) (*rig, *alerts) {
+	r, a := newRig(t), &alerts{}
+	r.fill()
+	r.deps.Local = func(_ context.Context, c *config.Config, _ LocalOptions) (http.Handler, func() error, error) {
+		s, err := store.Open(filepath.Join(c.StateDir, "cadrift.db"), store.Options{})
+		if err != nil {
+			return nil, nil, err
+		}
+		return api.New(api.Options{
+			Store: s, Keeper: r.keeper, Alerts: a, Logger: slog.New(slog.DiscardHandler),
+			Tenants:   func() []api.TenantName { return []api.TenantName{{Name: "contoso", ID: tenantID}} },
+			Receivers: func() []string { return []string{"oncall"} },
+		}).Control(), s.Close, nil
+	}
+	return r, a
+}
+
+func TestAckAndExpect(t *testing.T) {
+	r, _ := alertRig(t)
+	contains(t, r.want(0, "ack", "CA001", "--for", "7d", "--reason", "known"), "acknowledged until ", "in 6 d", `CA001\u{1b}[31m`)
+	contains(t, r.want(0, "ack", "CA001", "--reason", "known"), "acknowledged until it changes")
+	contains(t, r.want(0, "expect", "CA*", "--for", "2h", "--reason", "change"), "announced until ", "CA* (abc)")
+	contains(t, r.want(0, "expect", "list"), "abc", "PATTERN", `CA*\u{a}`, `r\u{1b}[2J`)
+	contains(t, r.want(0, "expect", "remove", "abc"), "no longer announced: CA*")
+	contains(t, r.want(0, "--output", "json", "expect", "list"), `"expectations":`)
+	for _, args := range [][]string{
+		{"ack", "CA001"}, {"ack", "--reason", "x"}, {"expect", "CA*", "--reason", "x"}, {"expect", "CA*", "--for", "2h"},
+		{"expect"}, {"expect", "remove"}, {"ack", "CA001", "--for", "soon", "--reason", "x"},
+	} {
+		if code, out, err := r.run(args...); code != 1 || out != "" || err == "" {
+			t.Errorf("%v: exit %d, stdout %q, stderr %q", args, code, out, err)
+		}
+	}
+}
+
+func TestNotifyTest(t *testing.T) {
+	t.Setenv("NONE", "secret")
+	r, a := alertRig(t)
+	a.tested = api.Tested{Receivers: []api.TestedReceiver{{
+		Name: "soc", Type: "teams", OK: true, Note: "202 is not delivery",
+		Messages: []api.Attempt{{Severity: drift.Critical, Result: "delivered", Reason: "HTTP 202"}},
+	}}}
+	contains(t, r.want(0, "notify", "test"), "soc (teams)", "critical  delivered  HTTP 202", "note: 202 is not delivery")
+	a.tested.Receivers[0].OK = false
+	a.tested.Receivers[0].Messages[0] = api.Attempt{Severity: drift.Info, Result: "refused", Reason: "HTTP 403", Answer: "no\x1b[2J"}
+	contains(t, r.want(1, "notify", "test", "--receiver", "oncall"), `refused    HTTP 403, answer: no\u{1b}[2J`)
+	contains(t, r.want(1, "--output", "json", "notify", "test"), `"result": "refused"`)
+}

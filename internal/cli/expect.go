@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cadrift/cadrift/internal/api"
+	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/words"
+)
+
+func (e *env) expectCommand() *cobra.Command {
+	var order api.ExpectOrder
+	c := &cobra.Command{
+		Use:   "expect PATTERN --for DURATION --reason TEXT",
+		Short: "Announce a change, so that it is delivered low",
+		Long: "Announce a change: until the time is over, changes of objects whose display name matches the\n" +
+			"glob (* and ?), or whose id it is, are recorded with their severity and delivered low. A\n" +
+			"lockout risk and the deletion of an enforced policy are never lowered. A policy called list\n" +
+			"or remove is announced by its id.",
+		Args: args("PATTERN"),
+		RunE: func(c *cobra.Command, given []string) error {
+			if strings.TrimSpace(order.For) == "" {
+				return &trouble{c.CommandPath() + ": --for is missing", "for example --for 2h"}
+			}
+			order.Pattern = given[0]
+			var x drift.Expectation
+			return e.announce(c, route("expect"), order, &x, func(p *printer) {
+				p.line("announced until %s: %s (%s)", p.when(x.Until), words.Clean(x.Pattern, lineRunes), x.ID)
+			})
+		},
+	}
+	c.Flags().StringVar(&order.For, "for", "", "how `long`, such as 2h or 1d")
+	reasonFlag(c, &order.Reason)
+	c.AddCommand(e.expectListCommand(), e.expectRemoveCommand())
+	return c
+}
+
+// announce posts an order about an announcement and prints what came of it.
+func (e *env) announce(c *cobra.Command, path string, order, answer any, say func(p *printer)) error {
+	cl, err := e.connect(c.Context(), connection{})
+	if err != nil {
+		return err
+	}
+	defer cl.close()
+	text, err := cl.post(c.Context(), path, e.tenantQuery(), order, answer)
+	if err != nil {
+		return err
+	}
+	p := e.printer()
+	if e.json() {
+		return p.json(text)
+	}
+	say(p)
+	return nil
+}
+
+func (e *env) expectListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List the announced changes",
+		Args:  args(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			cl, err := e.connect(c.Context(), connection{})
+			if err != nil {
+				return err
+			}
+			defer cl.close()
+			var answer api.Expectations
+			text, err := cl.get(c.Context(), route("expectations"), e.tenantQuery(), &answer)
+			if err != nil {
+				return err
+			}
+			p := e.printer()
+			if e.json() {
+				return p.json(text)
+			}
+			if len(answer.Expectations) == 0 {
+				p.line("no change is announced")
+				return nil
+			}
+			rows := [][]cell{header("ID", "UNTIL", "PATTERN", "BY", "REASON")}
+			for _, x := range answer.Expectations {
+				rows = append(rows, []cell{{x.ID, plain}, {p.when(x.Until), plain}, {words.Clean(x.Pattern, lineRunes), plain},
+					{drift.Visible(x.By), plain}, {words.Clean(x.Reason, lineRunes), plain}})
+			}
+			p.table(rows)
+			return nil
+		},
+	}
+}
+
+func (e *env) expectRemoveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "remove ID",
+		Short: "End an announcement: further changes are as loud as they are",
+		Args:  args("ID"),
+		RunE: func(c *cobra.Command, given []string) error {
+			var x drift.Expectation
+			return e.announce(c, route("expect", "remove"), api.WithdrawOrder{ID: given[0]}, &x, func(p *printer) {
+				p.line("no longer announced: %s", words.Clean(x.Pattern, lineRunes))
+			})
+		},
+	}
+}
