@@ -153,7 +153,7 @@ func (a *App) startTenant(t *Tenant) (*tenantUnit, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.metrics.credential(t)
+	a.metrics.tenant(t)
 	u := &tenantUnit{Tenant: t, watcher: w}
 	u.member = a.crew.start("watch "+t.Name, w.Run)
 	return u, nil

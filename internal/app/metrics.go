@@ -22,7 +22,7 @@ type Metrics struct {
 	Store    *store.Metrics
 
 	reloadOK, reloadTime prometheus.Gauge
-	expiry               *prometheus.GaugeVec
+	expiry               *expiries
 }
 
 // NewMetrics makes a registry of its own: nothing is registered globally.
@@ -37,9 +37,7 @@ func NewMetrics() *Metrics {
 		reloadTime: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "cadrift_config_last_reload_success_timestamp_seconds", Help: "Time of the last load of the configuration that worked.",
 		}),
-		expiry: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "cadrift_credential_expiry_timestamp_seconds", Help: "Time at which the tenant's certificate expires; absent where it is not known (client secrets do not tell).",
-		}, []string{"tenant"}),
+		expiry: newExpiries(),
 	}
 	reg.MustRegister(
 		versioncollector.NewCollector("cadrift"), collectors.NewGoCollector(),
@@ -59,16 +57,15 @@ func (m *Metrics) loaded(err error, at time.Time) {
 	m.reloadTime.Set(float64(at.UnixMilli()) / 1000)
 }
 
-// credential notes when a tenant's credential expires.
-func (m *Metrics) credential(t *Tenant) {
-	if at, ok := t.Tokens.Expiry(); ok {
-		m.expiry.WithLabelValues(t.Name).Set(float64(at.Unix()))
-	}
+// tenant starts the series of a tenant that need no pass to be known.
+func (m *Metrics) tenant(t *Tenant) {
+	m.Graph.Tenant(t.Name)
+	m.expiry.put(t.Name, t.Tokens)
 }
 
 // forgetTenant drops the series of a tenant that a reload removed.
 func (m *Metrics) forgetTenant(name string) {
 	m.Graph.Forget(name)
 	m.Poll.Forget(name)
-	m.expiry.DeleteLabelValues(name)
+	m.expiry.forget(name)
 }
