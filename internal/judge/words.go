@@ -114,11 +114,15 @@ func (w *World) put(x *worded, c subject) {
 	x.Field = label(kind, x.Path)
 	x.Unknown = x.Unknown || !w.known(kind, &x.Change)
 	f := fieldsOf[kind][x.Path]
-	if c.whole() {
+	switch members := slices.Concat(x.Added, x.Removed); {
+	case c.whole() && len(members) > 0:
+		words, _ := w.values(f, members)
+		x.rest = capped(words, maxListed)
+		return
+	case c.whole():
 		x.rest, _ = w.value(f, slices.Concat(x.Old, x.New)) // one of them is empty
 		return
-	}
-	if len(x.Added)+len(x.Removed) > 0 {
+	case len(members) > 0:
 		added, _ := w.values(f, x.Added)
 		removed, _ := w.values(f, x.Removed)
 		x.rest = setText(added, removed)
