@@ -76,6 +76,7 @@ func TestStagedWeakeningIsWeaker(t *testing.T) {
 	inRig(t, nil, func(r *rig) {
 		id := r.policy("CA001", everyone+","+mfa)
 		r.start()
+		time.Sleep(30 * time.Second) // between two passes, never at the moment of one
 		for _, patch := range []string{
 			`{"state":"disabled"}`,
 			`{"conditions":{"users":{"excludeUsers":["33333333-3333-3333-3333-333333333333"]}}}`,
