@@ -98,7 +98,7 @@ func (w *Watcher) readDirAtStart() error {
 		if w.state.Baseline == nil {
 			return err
 		}
-		w.dir = dirState{problem: err.Error()}
+		w.tellDirProblem(err)
 		return nil
 	}
 	w.dir.stamp = stampDir(w.o.BaselineDir)
@@ -113,6 +113,9 @@ func (w *Watcher) rereadDir(now time.Time) {
 	}
 	stamp := stampDir(w.o.BaselineDir)
 	if stamp == w.dir.stamp {
+		w.mu.Lock()
+		w.dir.problem = "" // a bad file came and went
+		w.mu.Unlock()
 		return
 	}
 	objects, err := ReadBaselineDir(w.o.BaselineDir)
@@ -122,13 +125,31 @@ func (w *Watcher) rereadDir(now time.Time) {
 		err = w.adopt(objects, now)
 	}
 	if err != nil {
-		if w.dir.problem != err.Error() {
-			w.o.Logger.Error("baseline files not read, the last good baseline stays", "tenant", w.o.Tenant, "err", err)
-		}
-		w.dir.problem = err.Error()
+		w.tellDirProblem(err)
 		return
 	}
 	w.dir = dirState{stamp: stamp}
+}
+
+// tellDirProblem logs a problem of the files once; the status names it until
+// they can be read.
+func (w *Watcher) tellDirProblem(err error) {
+	if w.dir.problem != err.Error() {
+		w.o.Logger.Error("baseline files not read, the last good baseline stays", "tenant", w.o.Tenant, "err", err)
+	}
+	w.dir.problem = err.Error()
+}
+
+// dirKinds are the kinds that have a directory: one without files says that no
+// object of the kind is approved.
+func dirKinds(dir string) []drift.Kind {
+	var kinds []drift.Kind
+	for _, kind := range drift.Kinds() {
+		if info, err := os.Stat(filepath.Join(dir, string(kind))); err == nil && info.IsDir() {
+			kinds = append(kinds, kind)
+		}
+	}
+	return kinds
 }
 
 // adopt makes the objects of the files the baseline, unless they are it.
@@ -137,6 +158,7 @@ func (w *Watcher) adopt(objects []drift.Object, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	b.Kinds = union(b.Kinds, dirKinds(w.o.BaselineDir))
 	slices.Sort(b.Kinds)
 	if w.state.Baseline != nil && w.state.Baseline.Digest == b.Digest && slices.Equal(w.state.Baseline.Kinds, b.Kinds) {
 		return nil
