@@ -151,6 +151,9 @@ func (a *App) Check(ctx context.Context, tenant string) (api.CheckResult, error)
 	}
 	var out api.CheckResult
 	for _, u := range units {
+		if u.unreachable != nil {
+			return api.CheckResult{}, fmt.Errorf("check %s: %w", u.Name, u.unreachable)
+		}
 		r, err := u.watcher.Check(ctx)
 		if err != nil {
 			return api.CheckResult{}, fmt.Errorf("check %s: %w", u.Name, err)

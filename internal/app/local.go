@@ -25,6 +25,7 @@ func Local(_ context.Context, cfg *config.Config, o Options, create bool) (http.
 		return nil, nil, err
 	}
 	a.builder = newBuilder(a.metrics, a.log)
+	a.builder.recorded = true
 	built, err := a.builder.build(cfg)
 	if err != nil {
 		return nil, nil, err
