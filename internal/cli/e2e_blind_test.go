@@ -41,8 +41,10 @@ func TestBlindnessIsTold(t *testing.T) {
 			reason: drift.ReasonIncomplete, severity: drift.High, within: 90 * time.Second,
 		},
 		{
-			name:   "half a page",
-			fault:  func(s *stage) { s.cloud.OnRequest(onPolicies(&graphsim.Fault{Status: 200, Body: `{"value":[{"id":"aaa`, Header: http.Header{"Content-Type": {"application/json"}}})) },
+			name: "half a page",
+			fault: func(s *stage) {
+				s.cloud.OnRequest(onPolicies(&graphsim.Fault{Status: 200, Body: `{"value":[{"id":"aaa`, Header: http.Header{"Content-Type": {"application/json"}}}))
+			},
 			reason: drift.ReasonIncomplete, severity: drift.High, within: 90 * time.Second,
 		},
 		{

@@ -1,25 +1,9 @@
 package cli_test
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
-	"slices"
-	"strconv"
-	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
-
-	"github.com/cadrift/cadrift/internal/drift"
-	"github.com/cadrift/cadrift/internal/graphsim"
 )
 
 // TestScripts runs the command tests: testdata/script/*.txtar. What cadrift
@@ -27,17 +11,17 @@ import (
 //
 //	graphsim TENANT...        serve the tenants, write cadrift.yaml, ca.pem and secret
 //	configure                 write cadrift.yaml anew from tenant.yaml and top.yaml, if there are any
-//	admin VERB KIND ID BODY   create, patch, delete or restore an object of contoso
+//	admin VERB KIND ID BODY   create, patch, delete, restore, reorder
 //	fault NAME                let an answer of Graph go wrong; "none" ends it
 //	receiver [STATUS]         start a webhook receiver, $HOOK; or set what it answers
 //	received N [PATTERN]      wait for N deliveries that match
 //	daemon start|ready|passes|hup|stop|kill
 //	fetch URL FILE            GET a page; ! expects a status of 400 or more
 //	until PATTERN PROGRAM...  repeat a program until its output matches
-//	keys PATH KEY...          the last output is JSON and has the keys there, "prefix !KEY" not
-//	code N PROGRAM...         the program ends with that exit code
+//	keys FILE PATH KEY...     FILE is one JSON document with the keys at the path; !KEY is absent
+//	code N PROGRAM...         the program ends with that code; output in stdout.txt, stderr.txt
 //	hash FILE                 print nothing, fail when FILE changed since the last hash
-//	damage FILE OFFSET        turn a byte over
+//	damage FILE TEXT          change one letter where TEXT stands last
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata/script",
@@ -52,19 +36,19 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"graphsim":  (*world).graphsimCommand.in,
-			"configure": (*world).configureCommand.in,
-			"admin":     (*world).adminCommand.in,
-			"fault":     (*world).faultCommand.in,
-			"receiver":  (*world).receiverCommand.in,
-			"received":  (*world).receivedCommand.in,
-			"daemon":    (*world).daemonCommand.in,
-			"fetch":     (*world).fetchCommand.in,
-			"until":     (*world).untilCommand.in,
-			"keys":      (*world).keysCommand.in,
-			"code":      (*world).codeCommand.in,
-			"hash":      (*world).hashCommand.in,
-			"damage":    (*world).damageCommand.in,
+			"graphsim":  in((*world).graphsimCommand),
+			"configure": in((*world).configureCommand),
+			"admin":     in((*world).adminCommand),
+			"fault":     in((*world).faultCommand),
+			"receiver":  in((*world).receiverCommand),
+			"received":  in((*world).receivedCommand),
+			"daemon":    in((*world).daemonCommand),
+			"fetch":     in((*world).fetchCommand),
+			"until":     in((*world).untilCommand),
+			"keys":      in((*world).keysCommand),
+			"code":      in((*world).codeCommand),
+			"hash":      in((*world).hashCommand),
+			"damage":    in((*world).damageCommand),
 		},
 	})
 }
