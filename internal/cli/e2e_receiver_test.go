@@ -30,6 +30,8 @@ type receiver struct {
 	mu     sync.Mutex
 	status int
 	got    []delivery
+	gate   chan struct{} // answers wait for its end; nil: they do not
+	held   int
 }
 
 func newReceiver() (*receiver, error) {
@@ -56,7 +58,35 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	defer r.mu.Unlock()
 	d.status = r.status
 	r.got = append(r.got, d)
-	w.WriteHeader(r.status)
+	if gate := r.gate; gate != nil {
+		r.held++
+		r.mu.Unlock()
+		<-gate
+		r.mu.Lock()
+		r.held--
+	}
+	w.WriteHeader(d.status)
+}
+
+// hold lets every answer wait until release is called.
+func (r *receiver) hold() (release func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	gate := make(chan struct{})
+	r.gate = gate
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		close(gate)
+		r.gate = nil
+	}
+}
+
+// waiting counts the requests that wait for their answers.
+func (r *receiver) waiting() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.held
 }
 
 // answer sets the status of every answer from now on.

@@ -19,9 +19,10 @@ import (
 //	fetch URL FILE            GET a page; ! expects a status of 400 or more
 //	until PATTERN PROGRAM...  repeat a program until its output matches
 //	keys FILE PATH KEY...     FILE is one JSON document with the keys at the path; !KEY is absent
-//	code N PROGRAM...         the program ends with that code; output in stdout.txt, stderr.txt
-//	hash FILE                 print nothing, fail when FILE changed since the last hash
-//	damage FILE TEXT          change one letter where TEXT stands last
+//	code N PROGRAM...         the program ends with that code, output in stdout.txt and stderr.txt;
+//	                          with "quickly" before it within 5 s
+//	hash FILE [LABEL]         fail when FILE changed since the last hash of that label
+//	damage FILE TEXT          change a bit of what follows TEXT, wherever it stands
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata/script",
