@@ -23,16 +23,18 @@ type TenantStatus struct {
 	Name     string `json:"name"`
 	TenantID string `json:"tenant_id"`
 	// LastGood and AgeSeconds are null before the first good pass.
-	LastGood   *time.Time             `json:"last_good"`
-	AgeSeconds *float64               `json:"age_seconds"`
-	LastResult string                 `json:"last_result"`
-	Objects    map[drift.Kind]int     `json:"objects"`
-	Baseline   *BaselineStatus        `json:"baseline"`
-	DriftOpen  map[drift.Severity]int `json:"drift_open"`
-	Blind      []drift.Blind          `json:"blind"`
-	Chain      drift.Head             `json:"chain"`
-	Guard      GuardStatus            `json:"guard"`
-	Revision   uint64                 `json:"revision"`
+	LastGood   *time.Time         `json:"last_good"`
+	AgeSeconds *float64           `json:"age_seconds"`
+	LastResult string             `json:"last_result"`
+	Objects    map[drift.Kind]int `json:"objects"`
+	Baseline   *BaselineStatus    `json:"baseline"`
+	// BaselineProblem says why the files of baseline.dir cannot be read.
+	BaselineProblem string                 `json:"baseline_problem,omitempty"`
+	DriftOpen       map[drift.Severity]int `json:"drift_open"`
+	Blind           []drift.Blind          `json:"blind"`
+	Chain           drift.Head             `json:"chain"`
+	Guard           GuardStatus            `json:"guard"`
+	Revision        uint64                 `json:"revision"`
 }
 
 // BaselineStatus says which baseline holds.
@@ -43,6 +45,8 @@ type BaselineStatus struct {
 	Digest   drift.Digest `json:"digest"`
 	// Kinds are the kinds that the baseline holds: others are not compared.
 	Kinds []drift.Kind `json:"kinds"`
+	// NotCompared are the watched kinds that it does not hold.
+	NotCompared []drift.Kind `json:"not_compared,omitempty"`
 }
 
 // GuardStatus is the state of the emergency-access guard. Mode is off, plan

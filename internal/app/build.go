@@ -33,7 +33,9 @@ type Tenant struct {
 	config.Tenant
 	Schedule poll.Schedule
 	Tokens   *graph.Tokens
-	Client   poll.Source
+	Client   *graph.Client
+	// unreachable says why there is no client.
+	unreachable error
 }
 
 // Receiver is one receiver's rule and its way out.
@@ -50,6 +52,10 @@ type builder struct {
 	// pacers outlive a reload: Graph counts the tenant's requests, not our
 	// clients.
 	pacers map[string]*graph.Pacer
+	// recorded is for commands about what was recorded: people who may not
+	// read the daemon's secrets run them too. A tenant whose credentials
+	// cannot be read then has no client.
+	recorded bool
 }
 
 func newBuilder(m *Metrics, log *slog.Logger) *builder {
@@ -71,7 +77,7 @@ func (m *builder) build(cfg *config.Config) (*Built, error) {
 		errs = append(errs, err)
 		b.Receivers = append(b.Receivers, r)
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := config.Join(errs...); err != nil {
 		return nil, err
 	}
 	return b, nil
@@ -93,7 +99,7 @@ func (m *builder) tenant(cfg *config.Config, i int) (*Tenant, error) {
 	var errs []error
 	var err error
 	if t.Schedule, err = poll.ParseSchedule(c.Schedule, time.Now()); err != nil {
-		errs = append(errs, cfg.Problem(at("schedule"), "%v", err))
+		errs = append(errs, cfg.Problem(at("schedule"), "%w", err))
 	}
 	roots, err := extraRoots(c.CAFile)
 	if err != nil {
@@ -114,10 +120,14 @@ func (m *builder) tenant(cfg *config.Config, i int) (*Tenant, error) {
 		Transport:          transport,
 		Logger:             m.log.With("tenant", c.Name),
 	})
+	if err != nil && m.recorded {
+		t.unreachable = err
+		return t, nil
+	}
 	if err != nil {
 		return nil, cfg.Problem(at("credentials"), "%v", err)
 	}
-	client, err := graph.New(graph.Options{
+	t.Client, err = graph.New(graph.Options{
 		Endpoint: root, Version: c.GraphVersion, Tenant: c.Name, UserAgent: userAgent,
 		Transport: transport, Tokens: t.Tokens, Pacer: m.pacer(c),
 		Logger: m.log.With("tenant", c.Name), Metrics: m.metrics.Graph,
@@ -125,7 +135,6 @@ func (m *builder) tenant(cfg *config.Config, i int) (*Tenant, error) {
 	if err != nil {
 		return nil, cfg.Problem(at("endpoints"), "%v", err)
 	}
-	t.Client = client
 	return t, nil
 }
 
@@ -206,11 +215,15 @@ func emergency(t config.Tenant) judge.Emergency {
 
 // watcher makes the loop of one tenant over a store, which may be nil.
 func (t *Tenant) watcher(store poll.Store, hooks hooks, m *poll.Metrics, log *slog.Logger) (*poll.Watcher, error) {
+	var source poll.Source
+	if t.Client != nil {
+		source = t.Client
+	}
 	return poll.New(poll.Options{
 		Tenant: t.Name, TenantID: t.TenantID, Schedule: t.Schedule,
 		Kinds: t.watched(), GraphVersion: t.GraphVersion, Emergency: emergency(t.Tenant),
 		AutoPin: t.Baseline.AutoPin, BaselineDir: t.Baseline.Dir,
-		Source: t.Client, Store: store,
+		Source: source, Store: store,
 		Route: hooks.route, Wake: hooks.wake, Alarm: hooks.alarm,
 		Metrics: m, Logger: log,
 	})

@@ -102,14 +102,14 @@ func tenantStatus(st poll.Status, t *Tenant, now time.Time) api.TenantStatus {
 	out := api.TenantStatus{
 		Name: st.Tenant, TenantID: st.TenantID, LastResult: string(st.LastResult),
 		Objects: st.Objects, DriftOpen: map[drift.Severity]int{}, Blind: st.Blind,
-		Chain: st.Head, Revision: st.Revision,
+		Chain: st.Head, Revision: st.Revision, BaselineProblem: st.BaselineProblem,
 	}
 	if !st.LastGood.IsZero() {
 		out.LastGood = &st.LastGood
 		out.AgeSeconds = drift.PtrTo(now.Sub(st.LastGood).Seconds())
 	}
 	if b := st.Baseline; b != nil {
-		out.Baseline = &api.BaselineStatus{Revision: b.Revision, Pinned: b.Pinned, By: b.By, Digest: b.Digest, Kinds: b.Kinds}
+		out.Baseline = &api.BaselineStatus{Revision: b.Revision, Pinned: b.Pinned, By: b.By, Digest: b.Digest, Kinds: b.Kinds, NotCompared: st.Uncompared}
 	}
 	for _, f := range st.Findings {
 		out.DriftOpen[f.Severity]++
@@ -151,6 +151,9 @@ func (a *App) Check(ctx context.Context, tenant string) (api.CheckResult, error)
 	}
 	var out api.CheckResult
 	for _, u := range units {
+		if u.unreachable != nil {
+			return api.CheckResult{}, fmt.Errorf("check %s: %w", u.Name, u.unreachable)
+		}
 		r, err := u.watcher.Check(ctx)
 		if err != nil {
 			return api.CheckResult{}, fmt.Errorf("check %s: %w", u.Name, err)

@@ -97,14 +97,15 @@ func (a *App) listenWeb(l *listeners, cfg *config.Config, h handlers) error {
 	if cfg.Web.HealthListen == "" {
 		return nil
 	}
-	ln, err = net.Listen("tcp", cfg.Web.HealthListen)
+	// Not ln again: the goroutine above may not have taken its listener yet.
+	healthLn, err := net.Listen("tcp", cfg.Web.HealthListen)
 	if err != nil {
 		return cfg.Problem("web.health_listen", "%v", err)
 	}
 	health := newServer(h.health, a.log)
 	l.servers = append(l.servers, health)
-	a.announce("health", ln.Addr())
-	a.crew.start("health listener", func(context.Context) error { return ended(health.Serve(ln)) })
+	a.announce("health", healthLn.Addr())
+	a.crew.start("health listener", func(context.Context) error { return ended(health.Serve(healthLn)) })
 	return nil
 }
 

@@ -10,8 +10,6 @@ import (
 
 	"github.com/cadrift/cadrift/internal/api"
 	"github.com/cadrift/cadrift/internal/config"
-	"github.com/cadrift/cadrift/internal/drift"
-	"github.com/cadrift/cadrift/internal/graph"
 	"github.com/cadrift/cadrift/internal/store"
 )
 
@@ -27,9 +25,10 @@ func Local(_ context.Context, cfg *config.Config, o Options, create bool) (http.
 		return nil, nil, err
 	}
 	a.builder = newBuilder(a.metrics, a.log)
+	a.builder.recorded = true
 	built, err := a.builder.build(cfg)
 	if err != nil {
-		built = offline(cfg, err)
+		return nil, nil, err
 	}
 	if create {
 		if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
@@ -48,35 +47,6 @@ func Local(_ context.Context, cfg *config.Config, o Options, create bool) (http.
 	}
 	doc := api.New(api.Options{Store: a.store, Keeper: a, Alerts: a, Tenants: a.tenantNames, Receivers: a.receiverNames, Wake: a.wake, Logger: a.log})
 	return doc.Control(), a.closeStore, nil
-}
-
-// offline is the configuration without its ways out, for commands that only
-// look into the store: whoever runs them may not be able to read the daemon's
-// secrets. A command that asks Graph all the same is told why it cannot.
-func offline(cfg *config.Config, why error) *Built {
-	b := &Built{Config: cfg}
-	for _, t := range cfg.Tenants {
-		b.Tenants = append(b.Tenants, &Tenant{Tenant: t, Client: cutOff{why}})
-	}
-	for _, r := range cfg.Receivers {
-		b.Receivers = append(b.Receivers, &Receiver{Receiver: r, Rule: ruleOf(r)})
-	}
-	return b
-}
-
-// cutOff is a source that cannot be reached, and says why.
-type cutOff struct{ why error }
-
-func (c cutOff) List(context.Context, drift.Kind) (graph.Listing, error) {
-	return graph.Listing{}, c.why
-}
-
-func (c cutOff) Get(context.Context, drift.Kind, string) (graph.Item, error) {
-	return graph.Item{}, c.why
-}
-
-func (c cutOff) Deleted(context.Context, drift.Kind) (map[string]time.Time, error) {
-	return nil, c.why
 }
 
 // commandLogger keeps commands quiet unless asked otherwise.

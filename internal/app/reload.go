@@ -29,6 +29,9 @@ func (a *App) Reload(ctx context.Context) error {
 	for _, key := range pending {
 		a.log.Warn("changed, waits for a restart", "key", key)
 	}
+	if a.o.Level == "" { // no flag overrides the file
+		a.level.Set(built.Config.Log.Level)
+	}
 	if err := a.swap(ctx, built); err != nil {
 		return err
 	}
@@ -39,7 +42,7 @@ func (a *App) Reload(ctx context.Context) error {
 // rebuild makes the new parts; nothing that runs is touched.
 func (a *App) rebuild() (*Built, []string, error) {
 	old := a.setup.Load().config
-	cfg, err := config.Load(a.o.ConfigFile)
+	cfg, err := Load(a.o.ConfigFile)
 	if err != nil {
 		return nil, nil, err
 	}

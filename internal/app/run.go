@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/cadrift/cadrift/internal/config"
 	"github.com/cadrift/cadrift/internal/store"
 )
 
@@ -21,7 +20,7 @@ const stopWithin = 20 * time.Second
 // Run is the daemon: it returns nil after ctx ended, and an error when it
 // could not start or had to stop.
 func Run(ctx context.Context, o Options) error {
-	cfg, err := config.Load(o.ConfigFile)
+	cfg, err := Load(o.ConfigFile)
 	if err != nil {
 		return err
 	}

@@ -92,6 +92,12 @@ func (e *env) root() *cobra.Command {
 		e.driftsCommand(), e.historyCommand(), e.showCommand(), e.diffCommand(), e.baselineCommand(),
 		e.exportCommand(), e.verifyCommand(), e.backupCommand(), e.notifyCommand(), e.ackCommand(), e.expectCommand(), e.versionCommand(),
 	)
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" { // cobra's own answers an unknown shell with its help and exit 0
+			c.Args, c.RunE = cobra.ArbitraryArgs, group
+		}
+	}
 	return root
 }
 
@@ -111,10 +117,11 @@ func (e *env) printError(err error) {
 	text := err.Error()
 	var problems *config.Problems
 	var one *config.Problem
-	if !errors.As(err, &problems) && !errors.As(err, &one) {
-		text = "error: " + text
+	if errors.As(err, &problems) || errors.As(err, &one) { // they hold their hints
+		fmt.Fprintln(e.stderr, strings.TrimRight(text, "\n"))
+		return
 	}
-	fmt.Fprintln(e.stderr, strings.TrimRight(text, "\n"))
+	fmt.Fprintln(e.stderr, "error: "+strings.TrimRight(text, "\n"))
 	var hinted interface{ Hint() string }
 	if errors.As(err, &hinted) && hinted.Hint() != "" {
 		fmt.Fprintln(e.stderr, "hint: "+hinted.Hint())

@@ -94,6 +94,16 @@ func (p *printer) tenant(t api.TenantStatus) {
 		row("guard", guard(t.Guard)),
 	}
 	p.table(rows)
+	if t.Baseline != nil && len(t.Baseline.NotCompared) > 0 {
+		var kinds []string
+		for _, k := range t.Baseline.NotCompared {
+			kinds = append(kinds, k.Words())
+		}
+		p.line("  %s the baseline holds no %s: pin, import or accept to compare them", p.paint(warn, "not compared:"), strings.Join(kinds, ", no "))
+	}
+	if t.BaselineProblem != "" {
+		p.line("  %s %s", p.paint(bad, "baseline files not read, the last good baseline stays:"), words.Clean(t.BaselineProblem, lineRunes))
+	}
 	for _, b := range t.Blind {
 		p.line("  %s %s, since %s: %s", p.paint(bad, "blind"), b.Reason, p.when(b.Since), words.Clean(b.Text, lineRunes))
 	}

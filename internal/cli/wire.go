@@ -26,7 +26,7 @@ func Wire(version string) Deps {
 			return app.Local(ctx, c, options("", o.Version, o.Log), o.Create)
 		},
 		CheckConfig: func(ctx context.Context, o CheckOptions) error {
-			c, err := config.Load(o.ConfigFile)
+			c, err := app.Load(o.ConfigFile)
 			if err != nil {
 				return err
 			}

@@ -205,6 +205,10 @@ func (c *Client) exchange(ctx context.Context, k *call, method string, target *u
 	switch {
 	case errors.As(readErr, &bad):
 		return reply{}, &failure{err: c.incomplete(ctx, k, bad, body)}
+	case readErr != nil && ctx.Err() == nil:
+		// The answer began: Graph is there, and this collection came in part.
+		return reply{}, &failure{err: &Error{Op: k.where(), Status: http.StatusOK, Message: "half an answer: " + netCause(readErr),
+			Reason: drift.ReasonIncomplete}, again: true}
 	case readErr != nil:
 		return reply{}, &failure{err: c.unanswered(k, cmp.Or(ctx.Err(), readErr)), again: true}
 	}

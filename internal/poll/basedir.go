@@ -101,7 +101,7 @@ func (w *Watcher) readDirAtStart() error {
 		if w.state.Baseline == nil {
 			return err
 		}
-		w.dir = dirState{problem: err.Error()}
+		w.tellDirProblem(err)
 		return nil
 	}
 	w.dir.stamp = stampDir(w.o.BaselineDir)
@@ -116,6 +116,9 @@ func (w *Watcher) rereadDir(now time.Time) {
 	}
 	stamp := stampDir(w.o.BaselineDir)
 	if stamp == w.dir.stamp {
+		w.mu.Lock()
+		w.dir.problem = "" // a bad file came and went
+		w.mu.Unlock()
 		return
 	}
 	objects, kinds, err := ReadBaselineDir(w.o.BaselineDir)
@@ -125,13 +128,19 @@ func (w *Watcher) rereadDir(now time.Time) {
 		err = w.adopt(objects, kinds, now)
 	}
 	if err != nil {
-		if w.dir.problem != err.Error() {
-			w.o.Logger.Error("baseline files not read, the last good baseline stays", "tenant", w.o.Tenant, "err", err)
-		}
-		w.dir.problem = err.Error()
+		w.tellDirProblem(err)
 		return
 	}
 	w.dir = dirState{stamp: stamp}
+}
+
+// tellDirProblem logs a problem of the files once; the status names it until
+// they can be read.
+func (w *Watcher) tellDirProblem(err error) {
+	if w.dir.problem != err.Error() {
+		w.o.Logger.Error("baseline files not read, the last good baseline stays", "tenant", w.o.Tenant, "err", err)
+	}
+	w.dir.problem = err.Error()
 }
 
 // adopt makes the objects of the files the baseline, unless they are it.

@@ -31,10 +31,13 @@ func (r *reading) good() bool { return r.err == nil }
 
 // read lists every watched kind. A failure that would repeat for every kind
 // (no token, no network, throttled) is not tried again for the rest: three
-// kinds times the retries would outlast the interval.
+// kinds times the retries would outlast the interval. An error that Graph, or
+// a proxy, answered with is about one collection, and the others go on; the
+// second one in a pass is taken for an outage.
 func (w *Watcher) read(ctx context.Context) []reading {
 	out := make([]reading, 0, len(w.o.Kinds))
 	var shared error
+	outages := 0
 	for _, kind := range w.o.Kinds {
 		if shared != nil {
 			out = append(out, reading{kind: kind, err: shared})
@@ -43,7 +46,10 @@ func (w *Watcher) read(ctx context.Context) []reading {
 		listing, err := w.o.Source.List(ctx, kind)
 		if err != nil {
 			out = append(out, reading{kind: kind, err: err})
-			if sharesFate(err) {
+			if reasonOf(err) == drift.ReasonUnreachable {
+				outages++
+			}
+			if sharesFate(err) || outages > 1 {
 				shared = err
 			}
 			continue
@@ -55,8 +61,11 @@ func (w *Watcher) read(ctx context.Context) []reading {
 
 func sharesFate(err error) bool {
 	switch reasonOf(err) {
-	case drift.ReasonCredential, drift.ReasonUnreachable, drift.ReasonThrottled:
+	case drift.ReasonCredential, drift.ReasonThrottled:
 		return true
+	case drift.ReasonUnreachable:
+		var ge *graph.Error
+		return !errors.As(err, &ge) || ge.Status == 0
 	}
 	return false
 }

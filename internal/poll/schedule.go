@@ -25,13 +25,28 @@ var parser = cron.NewParser(cron.SecondOptional | cron.Minute | cron.Hour | cron
 // the library rounds up).
 func ParseSchedule(spec string, now time.Time) (Schedule, error) {
 	s, err := parse(spec)
-	if err != nil {
-		return Schedule{}, fmt.Errorf("schedule %q: %w", spec, err)
+	if err == nil && s.Next(now).IsZero() {
+		err = errors.New("never fires")
 	}
-	if s.Next(now).IsZero() {
-		return Schedule{}, fmt.Errorf("schedule %q: never fires", spec)
+	if err != nil {
+		return Schedule{}, &ScheduleError{spec, err}
 	}
 	return Schedule{spec: spec, next: s}, nil
+}
+
+// ScheduleError is a schedule that cannot be meant.
+type ScheduleError struct {
+	Spec string
+	Err  error
+}
+
+func (e *ScheduleError) Error() string { return fmt.Sprintf("schedule %q: %v", e.Spec, e.Err) }
+
+func (e *ScheduleError) Unwrap() error { return e.Err }
+
+// Hint is what a schedule looks like.
+func (e *ScheduleError) Hint() string {
+	return `"@every 1m", "*/5 * * * *" (minute hour day month weekday), or "CRON_TZ=Europe/Vienna 0 7 * * *"; at most once a second`
 }
 
 func parse(spec string) (s cron.Schedule, err error) {

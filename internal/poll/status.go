@@ -21,10 +21,13 @@ type Status struct {
 	Baseline *drift.Baseline
 	// Uncompared are watched kinds that the baseline does not hold.
 	Uncompared []drift.Kind
-	Findings   []drift.Finding
-	Blind      []drift.Blind
-	Head       drift.Head
-	Revision   uint64
+	// BaselineProblem says why the files of baseline.dir cannot be read, empty
+	// when they can.
+	BaselineProblem string
+	Findings        []drift.Finding
+	Blind           []drift.Blind
+	Head            drift.Head
+	Revision        uint64
 	// Absent are objects whose deletion is not confirmed.
 	Absent []drift.Ref
 	// Degraded tells that the store takes no writes.
@@ -40,6 +43,7 @@ func (w *Watcher) Status() Status {
 		LastGood: w.lastGood, LastResult: w.result, EverGood: w.everGood, Objects: map[drift.Kind]int{},
 		Baseline: w.state.Baseline, Findings: SortedFindings(maps.Values(w.state.Findings)),
 		Head: w.state.Head, Revision: w.state.Revision, Degraded: w.degraded,
+		BaselineProblem: w.dir.problem,
 	}
 	for _, kind := range w.o.Kinds {
 		s.Objects[kind] = 0
