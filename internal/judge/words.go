@@ -215,6 +215,9 @@ func (w *World) value(f field, raw json.RawMessage) (words string, known bool) {
 	if raw[0] == '[' {
 		var items []json.RawMessage
 		if json.Unmarshal(raw, &items) == nil {
+			if len(items) == 0 {
+				return noneText, true
+			}
 			all, known := w.values(f, items)
 			return capped(all, maxListed), known
 		}
