@@ -2,6 +2,7 @@ package judge
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -333,7 +334,11 @@ func frequencyText(_ *World, p *policy) string {
 	case !at.there():
 		return noneText
 	case at.unseen:
-		return cut(drift.Visible(at.branch), maxValue)
+		var f fields
+		if json.Unmarshal([]byte(at.branch), &f) != nil { // it was written by unreadFrequency
+			return drift.Visible(at.branch)
+		}
+		return cut(statement(f), maxValue)
 	case hours == 0:
 		text = "every time"
 	case hours%24 == 0:

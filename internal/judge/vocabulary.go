@@ -29,7 +29,11 @@ var (
 		"serviceProvider":        "service provider users",
 		"none":                   "none",
 	}
-	tenantWords = map[string]string{"all": "all", "enumerated": "selected"}
+	tenantWords     = map[string]string{"all": "all", "enumerated": "selected"}
+	tenantTypeWords = map[string]string{
+		"#microsoft.graph.conditionalAccessAllExternalTenants":        "all",
+		"#microsoft.graph.conditionalAccessEnumeratedExternalTenants": "selected",
+	}
 	actionWords = map[string]string{
 		"urn:user:registersecurityinfo": "Register security information",
 		"urn:user:registerdevice":       "Register or join devices",
@@ -70,7 +74,9 @@ var (
 		"#microsoft.graph.countryNamedLocation":          "countries",
 		"#microsoft.graph.compliantNetworkNamedLocation": "compliant network",
 	}
-	lookupWords = map[string]string{"clientIpAddress": "by IP address", "authenticatorAppGps": "by GPS coordinates"}
+	strengthTypeWords = map[string]string{"builtIn": "built-in", "custom": "custom", absent: "none"}
+	satisfiedWords    = map[string]string{"mfa": "MFA", "none": "no requirement", absent: "none"}
+	lookupWords       = map[string]string{"clientIpAddress": "by IP address", "authenticatorAppGps": "by GPS coordinates"}
 )
 
 // grantWords are the built-in controls. A hard one cannot be met by an

@@ -219,6 +219,9 @@ func (w *World) value(f field, raw json.RawMessage) (words string, known bool) {
 	if raw[0] == '[' {
 		var items []json.RawMessage
 		if json.Unmarshal(raw, &items) == nil {
+			if len(items) == 0 {
+				return noneText, true
+			}
 			all, known := w.values(f, items)
 			return capped(all, maxListed), known
 		}
@@ -250,6 +253,9 @@ func (w *World) objectText(raw json.RawMessage) string {
 func statement(f fields) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(f)) {
+		if strings.Contains(name, "@odata") {
+			continue
+		}
 		text := compact(f[name])
 		if list, ok := texts(f[name]); ok {
 			text = strings.Join(list, ", ")
@@ -264,10 +270,14 @@ func configText(f fields) string {
 	combos, _ := texts(f["appliesToCombinations"])
 	var parts []string
 	for _, list := range [...]struct{ name, words string }{
-		{"allowedAAGUIDs", "allowed key model"}, {"allowedIssuerSkis", "allowed issuer"}, {"allowedPolicyOIDs", "allowed policy OID"},
+		{"allowedAAGUIDs", "allowed key models"}, {"allowedIssuerSkis", "allowed issuers"}, {"allowedPolicyOIDs", "allowed policy OIDs"},
 	} {
-		if values, ok := texts(f[list.name]); ok && len(values) > 0 {
-			parts = append(parts, counted(len(values), list.words))
+		values, ok := texts(f[list.name])
+		for i, v := range values {
+			values[i] = short(v)
+		}
+		if ok && len(values) > 0 {
+			parts = append(parts, list.words+" "+capped(values, maxNamed))
 		}
 	}
 	for i, c := range combos {

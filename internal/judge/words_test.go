@@ -119,6 +119,13 @@ func TestWords(t *testing.T) {
 			say:     "IP ranges: + 2001:db8::/31, 203.0.113.0/26; - 2001:db8:1::/48, 203.0.113.0/25 (64 fewer IPv4 addresses; at least 1 more IPv6 /32 network)",
 		},
 		{
+			name: "key models", base: "s-keys", world: []string{"context"},
+			new: `{"combinationConfigurations":[{"id":"c0000000-0000-4000-8000-000000000001","appliesToCombinations":["fido2"],"allowedAAGUIDs":["bbbbbbbb-0000-4000-8000-000000000001"]},
+				{"id":"c0000000-0000-4000-8000-000000000002","appliesToCombinations":["x509CertificateMultiFactor"],"allowedIssuerSkis":["1A","2B"]}]}`,
+			summary: "Company keys: combination settings + passkey (FIDO2): allowed key models bbbbbbbb…; - passkey (FIDO2): allowed key models aaaaaaaa…; used by enforced policy CA012 - Confidential data",
+			say:     "Combination settings: + passkey (FIDO2): allowed key models bbbbbbbb…; - passkey (FIDO2): allowed key models aaaaaaaa…",
+		},
+		{
 			name: "trust", base: "branch", new: `{"isTrusted":true}`,
 			summary: "Branch: trusted no → yes (also feeds sign-in risk); used by no enforced policy",
 			say:     "Trusted: no → yes (also feeds sign-in risk)",
