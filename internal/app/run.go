@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/cadrift/cadrift/internal/config"
 	"github.com/cadrift/cadrift/internal/store"
 )
 

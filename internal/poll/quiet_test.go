@@ -2,11 +2,14 @@ package poll_test
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/judge"
+	"github.com/cadrift/cadrift/internal/notify"
 	"github.com/cadrift/cadrift/internal/poll"
 )
 
@@ -188,4 +191,56 @@ func TestAnnouncementsEnd(t *testing.T) {
 			t.Errorf("got %d events, want 2", n)
 		}
 	})
+}
+
+// Whoever was told that drift opened is told that it is over, whatever their
+// filters say of the second event; others are not.
+func TestResolutionReachesWhoeverWasTold(t *testing.T) {
+	rules := []notify.Rule{
+		{Receiver: "oncall", MinSeverity: drift.High, Directions: []drift.Direction{drift.Weaker}},
+		{Receiver: "locations", Kinds: []drift.Kind{drift.NamedLocation}},
+		{Receiver: "elsewhere", Tenants: []string{"fabrikam"}},
+	}
+	opts := func(o *poll.Options) {
+		o.AutoPin = true
+		o.Route = func(e *drift.Event, told []string) []string { return notify.Route(rules, e, told) }
+	}
+	inRig(t, opts, func(r *rig) {
+		loud := r.policy("CA001", everyone+","+mfa)
+		quiet := r.policy("CA002", everyone+","+mfa)
+		r.pass()
+		must(t, r.admin.PatchPolicy(loud, `{"state":"disabled"}`))
+		must(t, r.admin.PatchPolicy(quiet, `{"displayName":"CA002 renamed"}`))
+		r.pass()
+		if got, want := r.summaries("oncall"), []string{"CA001: state on → off"}; !slices.Equal(got, want) {
+			t.Fatalf("opening: got %q, want %q", got, want)
+		}
+		r.close() // who was told is remembered
+		r.open()
+		must(t, r.admin.PatchPolicy(loud, `{"state":"enabled"}`))
+		must(t, r.admin.PatchPolicy(quiet, `{"displayName":"CA002"}`))
+		r.pass()
+		if got := r.summaries("oncall"); len(got) != 2 || !strings.HasPrefix(got[1], "CA001: state off → on") {
+			t.Errorf("resolution: got %q, want that of CA001 after its opening", got)
+		}
+		for _, other := range []string{"locations", "elsewhere"} {
+			if got := r.summaries(other); len(got) > 0 {
+				t.Errorf("%s was told %q", other, got)
+			}
+		}
+	})
+}
+
+// summaries are the changes that wait for a receiver, in short.
+func (r *rig) summaries(receiver string) []string {
+	r.t.Helper()
+	rows, err := r.store.Pending(receiver, 0)
+	must(r.t, err)
+	var out []string
+	for _, row := range rows {
+		if row.Event.Type == drift.DriftChanged {
+			out = append(out, row.Event.Summary)
+		}
+	}
+	return out
 }

@@ -184,7 +184,7 @@ func (p *pages) event(w http.ResponseWriter, r *http.Request) {
 // beside drops the lines that the page shows in another place.
 func beside(lines []words.Line) []words.Line {
 	return slices.DeleteFunc(lines, func(l words.Line) bool {
-		return l.Label == words.LabelChanged || l.Label == words.LabelEvent
+		return words.IsChange(l.Label) || l.Label == words.LabelEvent
 	})
 }
 

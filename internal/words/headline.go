@@ -132,10 +132,14 @@ func Verdict(e *drift.Event) (drift.Severity, string) {
 }
 
 // outranks tells that the drift's verdict is the one to show: it is the
-// higher one, or it is a reminder's, which speaks of the drift alone.
+// higher one, or as high and plainly weaker where the change itself is mixed
+// (a policy weakened while it was off is switched on), or it is a reminder's,
+// which speaks of the drift alone.
 func outranks(e *drift.Event) bool {
 	if e.DriftSeverity == nil || e.Drift == drift.DriftResolved {
 		return false
 	}
-	return e.Type == drift.DriftReminder || *e.DriftSeverity > e.Severity
+	staged := *e.DriftSeverity == e.Severity && e.Dir() == drift.Mixed &&
+		e.DriftDirection != nil && *e.DriftDirection == drift.Weaker
+	return e.Type == drift.DriftReminder || *e.DriftSeverity > e.Severity || staged
 }

@@ -17,6 +17,8 @@ type Line struct{ Label, Text string }
 const (
 	LabelLockout   = "Lockout"
 	LabelChanged   = "Changed"
+	LabelHas       = "It has" // what an object that appeared is made of
+	LabelHad       = "It had" // what one that vanished was made of
 	LabelPolicy    = "Policy"
 	LabelAdded     = "Added"
 	LabelResult    = "Result"
@@ -47,7 +49,8 @@ const (
 func Lines(e *drift.Event) []Line {
 	var out lines
 	out.each(LabelLockout, e.LockoutReasons, maxReasons)
-	out.each(LabelChanged, changeTexts(e), maxChanges)
+	label, texts := changed(e)
+	out.each(label, texts, maxChanges)
 	if e.Policy != nil {
 		out.add(LabelPolicy, refWords(*e.Policy))
 	}
@@ -109,9 +112,9 @@ func list(names []string, limit int) string {
 
 // changeTexts are the changed fields, each with its own direction where it
 // says more than the event's.
-func changeTexts(e *drift.Event) []string {
+func changeTexts(e *drift.Event, changes []drift.Change) []string {
 	var out []string
-	for _, c := range e.Changes {
+	for _, c := range changes {
 		if c.Part {
 			continue
 		}
@@ -166,16 +169,13 @@ func reason(e *drift.Event) string {
 	return strings.TrimSpace(text + " (by " + Clean(e.By, 64) + ")")
 }
 
-// who is the actor. Only a change of an object can be waiting for its audit
-// record; Graph publishes those minutes later.
+// who is the actor. Graph publishes audit records minutes later: until then
+// nothing is said, and event.attributed follows.
 func who(e *drift.Event) string {
 	a := e.Actor
 	if a == nil || a.Kind == "unknown" {
-		switch {
-		case e.Type == drift.EventAttributed:
+		if e.Type == drift.EventAttributed {
 			return "unknown: no audit record was found"
-		case e.Type == drift.DriftChanged && e.Cause == "":
-			return "unknown so far"
 		}
 		return ""
 	}

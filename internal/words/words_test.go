@@ -83,6 +83,41 @@ func examples() map[string]*drift.Event {
 	recreated := switchedOff()
 	recreated.Action, recreated.Related, recreated.Changes = drift.Created, "99999999-9999-9999-9999-999999999999", nil
 
+	deleted := switchedOff()
+	deleted.Action, deleted.Patch = drift.Deleted, drift.Patch{{Op: "replace", Path: "", Value: []byte("null")}}
+	deleted.Summary = "CA002: Block device code flow deleted (was on: blocks all users (3 exclusions) on all apps under 1 condition)"
+	deleted.Changes = []drift.Change{
+		{Path: "/conditions/applications/includeApplications", Field: "Included apps", Text: "Included apps: - All apps", Direction: drift.Weaker},
+		{Path: "/conditions/authenticationFlows/transferMethods", Field: "Authentication flows", Text: "Authentication flows: - Device code flow", Direction: drift.Stronger},
+		{Path: "/conditions/users/excludeUsers", Field: "Excluded users", Text: "Excluded users: - a → none, b", Direction: drift.Stronger},
+		{Path: "/conditions/users/includeUsers", Field: "Included users", Text: "Included users: - All users", Direction: drift.Weaker},
+		{Path: "/displayName", Field: "Name", Text: "Name: CA002: Block device code flow → none"},
+		{Path: "/grantControls/builtInControls", Field: "Grant", Text: "Grant: block access → none (no longer blocks)", Direction: drift.Weaker},
+		{Path: "/grantControls/operator", Field: "Grant operator", Text: "Grant operator: any of the controls → none"},
+		{Path: "/sessionControls/new", Field: "Unknown setting sessionControls.new", Text: "Unknown setting sessionControls.new: 1 → none", Unknown: true},
+		{Path: "/state", Field: "State", Text: "State: on → none", Direction: drift.Weaker},
+	}
+	created := switchedOff()
+	created.Action, created.Severity, created.Direction = drift.Created, drift.Medium, drift.PtrTo(drift.Stronger)
+	created.Patch = drift.Patch{{Op: "add", Path: "", Value: []byte("{}")}}
+	created.Drift, created.DriftDirection, created.DriftSeverity = drift.DriftNone, nil, nil
+	created.Summary = "CA002: Block device code flow created (on: blocks all users on all apps)"
+	created.Changes = []drift.Change{
+		{Path: "/conditions/users/includeUsers", Field: "Included users", Text: "Included users: + All users", Direction: drift.Stronger},
+		{Path: "/grantControls/builtInControls", Field: "Grant", Text: "Grant: none → block access (now blocks)", Direction: drift.Stronger},
+		{Path: "/grantControls/operator", Field: "Grant operator", Text: "Grant operator: none → any of the controls"},
+		{Path: "/new", New: []byte(`{"a":1}`), Unknown: true},
+	}
+	staged := switchedOff()
+	staged.Severity, staged.Direction = drift.High, drift.PtrTo(drift.Mixed)
+	staged.Drift, staged.DriftSeverity, staged.DriftDirection = drift.DriftUpdated, drift.PtrTo(drift.High), drift.PtrTo(drift.Weaker)
+	staged.Summary = "CA203: state off → on; weaker than when it was last enforced: grant"
+	staged.Changes = []drift.Change{
+		{Path: "/grantControls/builtInControls", Field: "Grant", Text: "Grant: all of MFA, compliant device → any of them", Direction: drift.Weaker},
+		{Path: "/grantControls/operator", Field: "Grant operator", Text: "Grant operator: all → any", Direction: drift.Weaker},
+		{Path: "/state", Field: "State", Text: "State: off → on", Direction: drift.Stronger},
+	}
+
 	base := func(t drift.EventType, s drift.Severity, summary string) *drift.Event {
 		return &drift.Event{ID: "contoso-000000000043", Seq: 43, Time: at("20:01:00"), Type: t, Tenant: "contoso",
 			Severity: s, Summary: summary, Revision: 12, Chain: "9f86d081884c7d65"}
@@ -113,6 +148,7 @@ func examples() map[string]*drift.Event {
 	return map[string]*drift.Event{
 		"changed": switchedOff(), "changed-lockout": lockout, "changed-baseline": moved, "changed-resolved": resolved,
 		"changed-announced": expected, "changed-location": location, "changed-recreated": recreated,
+		"changed-deleted": deleted, "changed-created": created, "changed-staged": staged,
 		"reminder": reminder, "attributed": attributed, "schema": schema,
 		"guard-armed": armed, "guard-written": written, "guard-refused": refused, "guard-failed": failed,
 		"blind": blind, "recovered": recovered, "pinned": pinned,
@@ -156,6 +192,7 @@ func TestHeadlineSaysWhetherToGetUp(t *testing.T) {
 		"changed-baseline":  "CRITICAL · WEAKER than baseline · contoso · CA001",
 		"changed-resolved":  "MEDIUM · stronger · RESOLVED · contoso · CA001",
 		"changed-announced": "LOW · WEAKER · announced · contoso · CA001",
+		"changed-staged":    "HIGH · WEAKER than baseline · contoso · CA203",
 		"reminder":          "CRITICAL · WEAKER than baseline · STILL OPEN · contoso · CA001",
 		"schema":            "LOW · neutral · contoso · ",
 		"guard-failed":      "HIGH · GUARD FAILED · contoso · ",

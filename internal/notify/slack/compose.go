@@ -90,14 +90,16 @@ func (p *payload) single(it notify.Item, headline string, links words.Links) {
 		p.add(plain(words.Clean(e.Summary, bodyChars/4), bodyChars/4))
 	}
 	var what, around []string
+	last := ""
 	for _, l := range words.Lines(e) {
-		switch l.Label {
-		case words.LabelEvent:
-		case words.LabelLockout, words.LabelChanged:
-			what = append(what, l.Label+": "+l.Text)
+		switch {
+		case l.Label == words.LabelEvent:
+		case l.Label == words.LabelLockout, words.IsChange(l.Label):
+			what = append(what, labelled(l, last))
 		default:
-			around = append(around, l.Label+": "+l.Text)
+			around = append(around, labelled(l, last))
 		}
+		last = l.Label
 	}
 	p.add(plain(strings.Join(what, "\n"), bodyChars/3))
 	p.add(plain(strings.Join(around, "\n"), bodyChars/3))
@@ -117,14 +119,24 @@ func (p *payload) brief(it notify.Item, share int, links words.Links) {
 	}
 	share -= size(foot.Text) + size(open)
 	out := []string{marker(e) + " " + words.Headline(e)}
+	last := ""
 	for _, l := range words.Lines(e) {
-		switch l.Label {
-		case words.LabelLockout, words.LabelChanged, words.LabelWho, words.LabelReason, words.LabelAbout:
-			out = append(out, l.Label+": "+l.Text)
+		if words.InBrief(l.Label) {
+			out = append(out, labelled(l, last))
 		}
+		last = l.Label
 	}
 	p.add(plain(strings.Join(out, "\n"), min(share, blockChars)))
 	p.context(foot, markup(open))
+}
+
+// labelled is a line with its label, which is said once: the lines after it
+// have a bullet.
+func labelled(l words.Line, last string) string {
+	if l.Label == last {
+		return "• " + l.Text
+	}
+	return l.Label + ": " + l.Text
 }
 
 // add appends a section; Slack refuses empty text.

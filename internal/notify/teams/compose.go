@@ -58,8 +58,10 @@ func single(it notify.Item) []element {
 		f.add("", whole, 2500) // the first line holds a part of it
 	}
 	lines := words.Lines(it.Event)
+	last := ""
 	for _, l := range lines[:len(lines)-1] {
-		f.add(l.Label, l.Text, 1500)
+		f.line(l, last, 1500)
+		last = l.Label
 	}
 	f.flush()
 	return append(f.out, small(it.Mark(lines[len(lines)-1].Text))...)
@@ -79,11 +81,12 @@ func brief(it notify.Item, share int) []element {
 		f.room -= cost
 		f.out = append(f.out, title)
 	}
+	last := ""
 	for _, l := range words.Lines(it.Event) {
-		switch l.Label {
-		case words.LabelLockout, words.LabelChanged, words.LabelWho, words.LabelReason, words.LabelAbout:
-			f.add(l.Label, l.Text, f.room)
+		if words.InBrief(l.Label) {
+			f.line(l, last, f.room)
 		}
+		last = l.Label
 	}
 	return append(f.out, foot...)
 }
@@ -113,6 +116,16 @@ func (f *filler) add(label, text string, limit int) {
 	}
 	f.room -= cost
 	f.out = append(f.out, e)
+}
+
+// line adds a line with its label, which is said once: the lines after it
+// have a bullet.
+func (f *filler) line(l words.Line, last string, limit int) {
+	if l.Label == last {
+		f.add("", "• "+l.Text, limit)
+		return
+	}
+	f.add(l.Label, l.Text, limit)
 }
 
 // flush says that lines were left out.

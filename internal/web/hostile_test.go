@@ -1,0 +1,124 @@
+package web
+
+import (
+	"encoding/xml"
+	"io"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/cadrift/cadrift/internal/drift"
+)
+
+// corpus reads the names that somebody could give a policy to mislead whoever
+// reads an alert.
+func corpus(t *testing.T) []string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "testdata", "hostile.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{strings.Repeat("W", 10_000), strings.Repeat("€", 300)}
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
+		}
+		name, err := strconv.Unquote(line)
+		if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		names = append(names, name)
+	}
+	if len(names) < 80 {
+		t.Fatalf("only %d names", len(names))
+	}
+	return names
+}
+
+// named is a site where everything that people can name is called name.
+func named(name string) *site {
+	s := sample()
+	ref := &drift.Ref{Kind: drift.Policy, ID: s.ref.ID, Name: name}
+	s.ref = *ref
+	s.overview.Tenants[0].Blind[0].Text = name
+	seen := drift.Visible(name)
+	d, e := &s.drifts[0], &s.events[0]
+	d.Object, d.Summary, d.Ack.By, d.Ack.Reason = *ref, seen+": state on → off", name, name
+	d.Changes[0].Text = "Excluded users: + " + seen
+	e.Object, e.Summary, e.Actor.Name, e.LockoutReasons = ref, seen+": state on → off", name, []string{seen}
+	e.Changes = d.Changes
+	e.Affects = []drift.Ref{*ref}
+	e.Expected = &drift.Expectation{Reason: name, By: name}
+	s.events[1].Reason = name
+	return s
+}
+
+// skeleton is a page without its texts: tags and attributes; and the texts.
+func skeleton(t *testing.T, page string) (tags, texts []string) {
+	t.Helper()
+	d := xml.NewDecoder(strings.NewReader(page))
+	d.Strict, d.AutoClose, d.Entity = false, xml.HTMLAutoClose, xml.HTMLEntity
+	for {
+		token, err := d.Token()
+		if err == io.EOF {
+			return tags, texts
+		}
+		if err != nil {
+			t.Fatalf("%v in\n%s", err, page)
+		}
+		switch token := token.(type) {
+		case xml.StartElement:
+			tag := token.Name.Local
+			for _, a := range token.Attr {
+				value := a.Value
+				if a.Name.Local == "datetime" || a.Name.Local == "title" {
+					value = ""
+				}
+				tag += " " + a.Name.Local + "=" + value
+			}
+			tags = append(tags, tag)
+		case xml.CharData:
+			texts = append(texts, string(token))
+		case xml.Comment, xml.ProcInst:
+			tags = append(tags, "comment")
+		}
+	}
+}
+
+func paths(s *site) []string {
+	return []string{"/", "/events/contoso-000000000042", "/events/contoso-000000000041", "/objects/contoso/policy/" + s.ref.ID}
+}
+
+// Each hostile name is text on every page, equal to its visible form, and
+// changes no tag, attribute or address.
+func TestHostileCorpusIsText(t *testing.T) {
+	get := func(s *site, path string) string {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("GET", path, nil)
+		r.Host = "127.0.0.1:9488"
+		handler(t, s).ServeHTTP(w, r)
+		if w.Code != 200 {
+			t.Fatalf("%s: %d", path, w.Code)
+		}
+		return w.Body.String()
+	}
+	for _, name := range corpus(t) {
+		seen := drift.Visible(name)
+		s, plain := named(name), named("CA001")
+		for _, path := range paths(s) {
+			tags, texts := skeleton(t, get(s, path))
+			want, _ := skeleton(t, get(plain, path))
+			if diff := cmp.Diff(want, tags); diff != "" && name != "" { // without a name a row is missing
+				t.Errorf("%q changes %s (-want +got):\n%s", name, path, diff)
+			}
+			if whole := strings.Join(texts, "\n"); !strings.Contains(whole, seen) && len(seen) < drift.NameRunes { // longer ones are cut
+				t.Errorf("%q is not on %s as %q", name, path, seen)
+			}
+		}
+	}
+}

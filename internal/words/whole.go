@@ -1,0 +1,142 @@
+package words
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/cadrift/cadrift/internal/drift"
+)
+
+// IsChange tells whether lines of this label say what changed.
+func IsChange(label string) bool {
+	return label == LabelChanged || label == LabelHas || label == LabelHad
+}
+
+// InBrief tells whether a line is worth its place when several events share a
+// message.
+func InBrief(label string) bool {
+	switch label {
+	case LabelLockout, LabelWho, LabelReason, LabelAbout:
+		return true
+	}
+	return IsChange(label)
+}
+
+// changed are the lines of what changed: the fields, or for an object that
+// came or went whole what it is made of. Nothing of that was edited, so there
+// are no signs, arrows and directions in it.
+func changed(e *drift.Event) (label string, texts []string) {
+	changes := withoutParts(e.Changes)
+	switch came, went := whole(e); {
+	case came:
+		return LabelHas, contents(changes)
+	case went:
+		return LabelHad, contents(changes)
+	}
+	return LabelChanged, changeTexts(e, changes)
+}
+
+// whole tells from the patch whether the object came or went as a whole:
+// against its previous form, or for drift alone against the baseline.
+func whole(e *drift.Event) (came, went bool) {
+	p := e.Patch
+	if len(p) == 0 {
+		p = e.BaselinePatch
+	}
+	if len(p) != 1 || p[0].Path != "" {
+		return false, false
+	}
+	gone := bytes.Equal(bytes.TrimSpace(p[0].Value), []byte("null")) || len(p[0].Value) == 0
+	return !gone, gone
+}
+
+// partsOf are the settings that the canonical form spreads over several
+// fields, under the label of the change that tells the whole.
+var partsOf = map[string]string{
+	"Grant":             "/grantControls/",
+	"Sign-in frequency": "/sessionControls/signInFrequency/",
+	"Included guests":   "/conditions/users/includeGuestsOrExternalUsers/",
+	"Excluded guests":   "/conditions/users/excludeGuestsOrExternalUsers/",
+}
+
+// withoutParts drops the changes that another one tells as a whole; a setting
+// that nobody understands stays.
+func withoutParts(changes []drift.Change) []drift.Change {
+	var told []string
+	for i := range changes {
+		if under, ok := partsOf[changes[i].Field]; ok {
+			told = append(told, under)
+		}
+	}
+	if len(told) == 0 {
+		return changes
+	}
+	return slices.DeleteFunc(slices.Clone(changes), func(c drift.Change) bool {
+		_, teller := partsOf[c.Field]
+		return !teller && !c.Unknown && slices.ContainsFunc(told, func(under string) bool { return strings.HasPrefix(c.Path, under) })
+	})
+}
+
+// contents words the fields of an object that came or went: what it asks for
+// first, then of whom, where, and the rest. Its name and state stand in the
+// first line.
+func contents(changes []drift.Change) []string {
+	fields := slices.DeleteFunc(slices.Clone(changes), func(c drift.Change) bool {
+		return c.Path == "/displayName" || c.Path == "/state" || c.Path == "/@odata.type"
+	})
+	slices.SortStableFunc(fields, func(a, b drift.Change) int { return cmp.Compare(place(a.Path), place(b.Path)) })
+	var out []string
+	for i := range fields {
+		if text := content(&fields[i]); text != "" {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+// place orders the fields of a policy as people ask for them.
+func place(path string) int {
+	for i, prefix := range []string{
+		"/grantControls", "/sessionControls",
+		"/conditions/users/include", "/conditions/users/exclude", "/conditions/users", "/conditions/clientApplications",
+		"/conditions/applications", "/conditions",
+	} {
+		if strings.HasPrefix(path, prefix) {
+			return i
+		}
+	}
+	return len(path) // other kinds have few fields: the short names first
+}
+
+const (
+	arrow   = " → "
+	nothing = "none"
+)
+
+// content is "Grant: block access" of "Grant: none → block access (now
+// blocks)", and "Included users: All users" of "Included users: - All users".
+func content(c *drift.Change) string {
+	label, text := c.Field, strings.TrimPrefix(c.Text, c.Field+": ")
+	if c.Text == "" || label == "" {
+		raw := c.New
+		if len(raw) == 0 || string(raw) == "null" {
+			raw = c.Old
+		}
+		label, text = cmp.Or(label, c.Path), value(raw)
+	}
+	if after, ok := strings.CutPrefix(text, "+ "); ok {
+		text = after
+	} else if after, ok := strings.CutPrefix(text, "- "); ok {
+		text = after
+	} else if after, ok := strings.CutPrefix(text, nothing+arrow); ok {
+		text = strings.TrimSuffix(after, " (now blocks)")
+	} else if i := strings.LastIndex(text, arrow+nothing); i >= 0 {
+		text = text[:i]
+	}
+	if text == "" || text == nothing {
+		return ""
+	}
+	return label + ": " + text
+}
