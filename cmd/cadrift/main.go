@@ -8,6 +8,8 @@ import (
 	"syscall"
 	_ "time/tzdata" // schedules name time zones, and containers have none
 
+	_ "golang.org/x/crypto/x509roots/fallback" // used where the system has no certificates, as in a container from scratch
+
 	"github.com/cadrift/cadrift/internal/cli"
 )
 

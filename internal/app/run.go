@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
+
 	"github.com/cadrift/cadrift/internal/config"
 	"github.com/cadrift/cadrift/internal/store"
 )
@@ -89,17 +91,21 @@ func (a *App) serve(ctx context.Context, built *Built) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
+	a.crew.start("watchdog", a.watchdog)
+	a.crew.start("housekeeping", a.housekeep)
+	a.tellReady(built)
 	a.log.Info("running", "version", a.o.Version, "tenants", len(built.Tenants), "receivers", len(built.Receivers))
 	for {
 		select {
 		case <-ctx.Done():
 			a.log.Info("stopping")
+			a.tell(daemon.SdNotifyStopping)
 			return a.stop(listeners)
 		case err := <-a.crew.fatal:
 			a.log.Error("stopping: a part failed", "err", err)
 			return errors.Join(err, a.stop(listeners))
 		case <-hangups:
-			if err := a.Reload(parts); err != nil {
+			if err := a.reloadUnderSupervision(parts); err != nil {
 				a.log.Error("configuration not reloaded, the old one stays", "err", err)
 			}
 		}

@@ -95,7 +95,9 @@ func (a App) signedBy(j jwt) bool {
 		return false
 	}
 	print := sha256.Sum256(a.Certificate.Raw)
-	if j.header.Thumbprint != "" && strings.TrimRight(j.header.Thumbprint, "=") != base64.RawURLEncoding.EncodeToString(print[:]) {
+	// MSAL for Go writes the thumbprint in the other base64 alphabet.
+	thumbprint := strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(j.header.Thumbprint)
+	if thumbprint != "" && thumbprint != base64.RawURLEncoding.EncodeToString(print[:]) {
 		return false
 	}
 	sum := sha256.Sum256([]byte(j.signed))

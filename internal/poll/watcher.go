@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cadrift/cadrift/internal/canon"
@@ -79,6 +80,9 @@ type Watcher struct {
 	settled map[drift.Kind]uint64 // the listing's version that left nothing open
 	stale   map[drift.Key]int
 	looked  map[drift.Key]time.Time // absent objects: the last GET by id
+
+	// promised is when the loop will have shown that it lives, see promise.
+	promised atomic.Pointer[time.Time]
 
 	// mu guards what follows; it is never held across a request.
 	mu       sync.Mutex
@@ -167,6 +171,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 	defer w.flush()
 	due := time.Now()
 	for {
+		w.promise(longestTurn)
 		if err := w.Pass(ctx); err != nil {
 			return err
 		}
@@ -203,6 +208,7 @@ func (w *Watcher) waitLooking(ctx context.Context, due time.Time) error {
 			wake = at
 		}
 		w.mu.Unlock()
+		w.promise(time.Until(wake))
 		timer := time.NewTimer(time.Until(wake))
 		select {
 		case <-ctx.Done():
@@ -213,6 +219,7 @@ func (w *Watcher) waitLooking(ctx context.Context, due time.Time) error {
 		if !wake.Before(due) {
 			return nil
 		}
+		w.promise(longestTurn)
 		if err := w.lookAgain(ctx); err != nil {
 			return err
 		}
@@ -229,6 +236,7 @@ func (w *Watcher) Pass(ctx context.Context) error {
 		return nil
 	}
 	start := time.Now()
+	w.promise(w.budget(start))
 	w.rereadDir(start.UTC())
 	pctx, cancel := context.WithTimeout(ctx, w.budget(start))
 	defer cancel()

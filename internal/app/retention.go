@@ -1,0 +1,55 @@
+package app
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	// firstPruning waits until the first passes are over: they are why the
+	// daemon was started.
+	firstPruning = 2 * time.Minute
+	prunedEvery  = 24 * time.Hour
+)
+
+// housekeep removes what retention no longer keeps, soon after a start and
+// once a day: a daemon that is restarted every night prunes as well.
+func (a *App) housekeep(ctx context.Context) error {
+	wait := firstPruning
+	for {
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		}
+		a.prune(ctx, time.Now().UTC())
+		wait = prunedEvery
+	}
+}
+
+// prune does it once. What fails is logged and tried again the next day: a
+// store that takes no writes is told by those who have something to write.
+func (a *App) prune(ctx context.Context, now time.Time) {
+	cfg := a.setup.Load().config
+	erased, err := a.store.ErasePeople(now.Add(-cfg.Retention.People))
+	if err != nil {
+		a.log.Error("people not erased", "err", err)
+	} else if erased > 0 {
+		a.log.Info("people erased", "events", erased, "older_than", cfg.Retention.People.String())
+	}
+	for _, t := range cfg.Tenants {
+		if ctx.Err() != nil {
+			return
+		}
+		r, err := a.store.Prune(t.TenantID, now.Add(-cfg.Retention.History))
+		switch {
+		case err != nil:
+			a.log.Error("history not pruned", "tenant", t.Name, "err", err)
+		case r.Records+r.Revisions+r.Versions+r.Blobs > 0:
+			a.log.Info("history pruned", "tenant", t.Name, "records", r.Records, "revisions", r.Revisions,
+				"checkpoint_seq", r.Checkpoint.Seq, "checkpoint", r.Checkpoint.Hash.String())
+		}
+	}
+}

@@ -1,0 +1,76 @@
+package opstest
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cadrift/cadrift/internal/drift"
+)
+
+// sink is the receivers' side: one path each.
+type sink struct {
+	server *httptest.Server
+
+	mu    sync.Mutex
+	got   map[string][]drift.Event
+	delay time.Duration
+	fail  func() bool
+}
+
+func newSink(t *testing.T) *sink {
+	s := &sink{got: map[string][]drift.Event{}}
+	s.server = httptest.NewServer(s)
+	t.Cleanup(func() { s.server.CloseClientConnections(); s.server.Close() })
+	return s
+}
+
+func (s *sink) url(name string) string { return s.server.URL + "/" + name }
+
+func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	var e drift.Event
+	if err != nil || json.Unmarshal(body, &e) != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	s.mu.Lock()
+	delay, fail := s.delay, s.fail != nil && s.fail()
+	s.mu.Unlock()
+	if delay > 0 {
+		time.Sleep(delay)
+	}
+	if fail {
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name := strings.TrimPrefix(r.URL.Path, "/")
+	s.got[name] = append(s.got[name], e)
+}
+
+func (s *sink) slow(d time.Duration) { s.mu.Lock(); defer s.mu.Unlock(); s.delay = d }
+
+// events are what a receiver took so far.
+func (s *sink) events(name string) []drift.Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]drift.Event(nil), s.got[name]...)
+}
+
+// count counts a receiver's events of one type.
+func (s *sink) count(name string, typ drift.EventType) int {
+	n := 0
+	for _, e := range s.events(name) {
+		if e.Type == typ {
+			n++
+		}
+	}
+	return n
+}
