@@ -13,6 +13,7 @@ import (
 
 	"github.com/cadrift/cadrift/internal/config"
 	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/guard"
 	"github.com/cadrift/cadrift/internal/notify"
 	"github.com/cadrift/cadrift/internal/poll"
 	"github.com/cadrift/cadrift/internal/store"
@@ -61,6 +62,7 @@ type setup struct {
 type tenantUnit struct {
 	*Tenant
 	watcher *poll.Watcher
+	guard   *guard.Guard
 	member  *member
 }
 
@@ -145,13 +147,15 @@ func bind(s *store.Store, cfg *config.Config) error {
 
 // startTenant makes a tenant's watcher and lets it run.
 func (a *App) startTenant(t *Tenant) (*tenantUnit, error) {
-	w, err := t.watcher(a.pollStore(), a.hooks(), a.metrics.Poll, a.log)
+	u, err := a.unit(t, a.metrics)
 	if err != nil {
 		return nil, err
 	}
 	a.metrics.credential(t)
-	u := &tenantUnit{Tenant: t, watcher: w}
-	u.member = a.crew.start("watch "+t.Name, w.Run)
+	if err := u.guard.Arm(time.Now().UTC()); err != nil {
+		a.log.Error("guard not armed, nothing is written until it is", "tenant", t.Name, "err", err)
+	}
+	u.member = a.crew.start("watch "+t.Name, u.watcher.Run)
 	return u, nil
 }
 

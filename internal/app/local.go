@@ -10,6 +10,7 @@ import (
 
 	"github.com/cadrift/cadrift/internal/api"
 	"github.com/cadrift/cadrift/internal/config"
+	"github.com/cadrift/cadrift/internal/guard"
 	"github.com/cadrift/cadrift/internal/store"
 )
 
@@ -44,7 +45,7 @@ func Local(_ context.Context, cfg *config.Config, o Options, create bool) (http.
 	if err := a.assemble(built); err != nil {
 		return nil, nil, errors.Join(err, a.closeStore())
 	}
-	doc := api.New(api.Options{Store: a.store, Keeper: a, Tenants: a.tenantNames, Receivers: a.receiverNames, Wake: a.wake, Logger: a.log})
+	doc := api.New(api.Options{Store: a.store, Keeper: a, Tenants: a.tenantNames, Receivers: a.receiverNames, Wake: a.wake, Guards: a, Logger: a.log})
 	return doc.Control(), a.closeStore, nil
 }
 
@@ -73,11 +74,12 @@ func (a *App) assemble(b *Built) error {
 	a.setup.Store(s)
 	var units []*tenantUnit
 	for _, t := range b.Tenants {
-		var w, err = t.watcher(a.pollStore(), a.hooks(), nil, a.log)
+		u, err := a.unit(t, &Metrics{})
 		if err != nil {
 			return err
 		}
-		units = append(units, &tenantUnit{Tenant: t, watcher: w})
+		u.guard.Preview(guard.Sight(u.watcher.Sight()))
+		units = append(units, u)
 	}
 	a.setup.Store(&setup{config: b.Config, rules: s.rules, tenants: units})
 	if a.store != nil {
