@@ -33,6 +33,8 @@ type Options struct {
 	Tenants func() []TenantName
 	// Receivers are the names of the configured receivers, asked for alike.
 	Receivers func() []string
+	// Guards answers about emergency access; nil where there is no guard.
+	Guards Guards
 	// Wake is called after parked deliveries were queued again; it may be
 	// nil.
 	Wake   func()
@@ -44,6 +46,7 @@ type API struct {
 	store     *store.Store
 	keeper    Keeper
 	alerts    Alerts
+	guards    Guards
 	tenants   func() []TenantName
 	receivers func() []string
 	wake      func()
@@ -53,7 +56,7 @@ type API struct {
 // New makes an API. It starts nothing.
 func New(o Options) *API {
 	a := &API{
-		store: o.Store, keeper: o.Keeper, alerts: o.Alerts, tenants: o.Tenants, receivers: o.Receivers,
+		store: o.Store, keeper: o.Keeper, alerts: o.Alerts, guards: o.Guards, tenants: o.Tenants, receivers: o.Receivers,
 		wake: o.Wake, log: o.Logger,
 	}
 	if a.wake == nil {
@@ -91,6 +94,8 @@ func (a *API) readRoutes(mux *http.ServeMux) {
 	mux.Handle("GET /api/v1/revisions", a.answer(a.revisions))
 	mux.Handle("GET /api/v1/parked", a.answer(a.parked))
 	mux.Handle("GET /api/v1/expectations", a.answer(a.expectations))
+	mux.Handle("GET /api/v1/guard", a.answer(a.guardPlan))
+	mux.Handle("GET /api/v1/guard/{tenant}", a.answer(a.guardPlan))
 }
 
 // controlRoutes are the orders, and the two questions that cost too much to
@@ -106,6 +111,8 @@ func (a *API) controlRoutes(mux *http.ServeMux) {
 	if a.alerts != nil {
 		a.alertRoutes(mux)
 	}
+	mux.Handle("POST /api/v1/guard/apply", a.order(a.guardApply))
+	mux.Handle("POST /api/v1/guard/undo", a.order(a.guardUndo))
 }
 
 // routed answers for the routes that the mux does not have, in JSON as

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cadrift/cadrift/internal/config"
 	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/guard"
 	"github.com/cadrift/cadrift/internal/notify"
 	"github.com/cadrift/cadrift/internal/poll"
 	"github.com/cadrift/cadrift/internal/store"
@@ -63,6 +64,7 @@ type setup struct {
 type tenantUnit struct {
 	*Tenant
 	watcher *poll.Watcher
+	guard   *guard.Guard
 	member  *member
 }
 
@@ -149,13 +151,15 @@ func bind(s *store.Store, cfg *config.Config) error {
 
 // startTenant makes a tenant's watcher and lets it run.
 func (a *App) startTenant(t *Tenant) (*tenantUnit, error) {
-	w, err := t.watcher(a.pollStore(), a.hooks(), a.metrics.Poll, a.log)
+	u, err := a.unit(t, a.metrics)
 	if err != nil {
 		return nil, err
 	}
 	a.metrics.tenant(t)
-	u := &tenantUnit{Tenant: t, watcher: w}
-	u.member = a.crew.start("watch "+t.Name, w.Run)
+	if err := u.guard.Arm(time.Now().UTC()); err != nil {
+		a.log.Error("guard not armed, nothing is written until it is", "tenant", t.Name, "err", err)
+	}
+	u.member = a.crew.start("watch "+t.Name, u.watcher.Run)
 	return u, nil
 }
 

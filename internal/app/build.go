@@ -127,9 +127,13 @@ func (m *builder) tenant(cfg *config.Config, i int) (*Tenant, error) {
 	if err != nil {
 		return nil, cfg.Problem(at("credentials"), "%v", err)
 	}
+	writer, err := m.writer(cfg, i, transport)
+	if err != nil {
+		return nil, err
+	}
 	t.Client, err = graph.New(graph.Options{
 		Endpoint: root, Version: c.GraphVersion, Tenant: c.Name, UserAgent: userAgent,
-		Transport: transport, Tokens: t.Tokens, Pacer: m.pacer(c),
+		Transport: transport, Tokens: t.Tokens, Writer: writer, Pacer: m.pacer(c),
 		Logger: m.log.With("tenant", c.Name), Metrics: m.metrics.Graph,
 	})
 	if err != nil {
@@ -214,7 +218,7 @@ func emergency(t config.Tenant) judge.Emergency {
 }
 
 // watcher makes the loop of one tenant over a store, which may be nil.
-func (t *Tenant) watcher(store poll.Store, hooks hooks, m *poll.Metrics, log *slog.Logger) (*poll.Watcher, error) {
+func (t *Tenant) watcher(store poll.Store, hooks hooks, g poll.Guard, m *poll.Metrics, log *slog.Logger) (*poll.Watcher, error) {
 	var source poll.Source
 	if t.Client != nil {
 		source = t.Client
@@ -223,7 +227,7 @@ func (t *Tenant) watcher(store poll.Store, hooks hooks, m *poll.Metrics, log *sl
 		Tenant: t.Name, TenantID: t.TenantID, Schedule: t.Schedule,
 		Kinds: t.watched(), GraphVersion: t.GraphVersion, Emergency: emergency(t.Tenant),
 		AutoPin: t.Baseline.AutoPin, BaselineDir: t.Baseline.Dir,
-		Source: source, Store: store,
+		Source: source, Store: store, Guard: g,
 		Route: hooks.route, Wake: hooks.wake, Alarm: hooks.alarm,
 		Metrics: m, Logger: log,
 	})

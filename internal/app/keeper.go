@@ -83,7 +83,7 @@ func (a *App) Status(context.Context) (api.Status, error) {
 		doc.NotReady = strings.Split(reason, "; ")
 	}
 	for _, u := range s.tenants {
-		doc.Tenants = append(doc.Tenants, tenantStatus(u.watcher.Status(), u.Tenant, now))
+		doc.Tenants = append(doc.Tenants, tenantStatus(u, now))
 	}
 	receivers, err := a.receivers(s)
 	if err != nil {
@@ -98,7 +98,8 @@ func (a *App) Status(context.Context) (api.Status, error) {
 	return doc, nil
 }
 
-func tenantStatus(st poll.Status, t *Tenant, now time.Time) api.TenantStatus {
+func tenantStatus(u *tenantUnit, now time.Time) api.TenantStatus {
+	st := u.watcher.Status()
 	out := api.TenantStatus{
 		Name: st.Tenant, TenantID: st.TenantID, LastResult: string(st.LastResult),
 		Objects: st.Objects, DriftOpen: map[drift.Severity]int{}, Blind: st.Blind,
@@ -114,9 +115,8 @@ func tenantStatus(st poll.Status, t *Tenant, now time.Time) api.TenantStatus {
 	for _, f := range st.Findings {
 		out.DriftOpen[f.Severity]++
 	}
-	if t.EmergencyAccess != nil {
-		out.Guard.Mode = string(t.EmergencyAccess.Mode)
-	}
+	g := u.guard.Status()
+	out.Guard = api.GuardStatus{Mode: string(g.Mode), Missing: g.Missing, Stopped: g.Stopped}
 	return out
 }
 

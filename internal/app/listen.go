@@ -63,7 +63,7 @@ type handlers struct{ read, control, health http.Handler }
 
 func (a *App) handlers(cfg *config.Config) (handlers, error) {
 	doc := api.New(api.Options{
-		Store: a.store, Keeper: a, Alerts: a, Tenants: a.tenantNames, Receivers: a.receiverNames, Wake: a.wake, Logger: a.log,
+		Store: a.store, Keeper: a, Alerts: a, Tenants: a.tenantNames, Receivers: a.receiverNames, Wake: a.wake, Guards: a, Logger: a.log,
 	})
 	pages, err := web.New(web.Options{
 		API: doc.Read(), Reader: reader{a}, Watch: reader{a}, Gatherer: a.metrics.Registry, Ready: a.ready,

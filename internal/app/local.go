@@ -10,6 +10,7 @@ import (
 
 	"github.com/cadrift/cadrift/internal/api"
 	"github.com/cadrift/cadrift/internal/config"
+	"github.com/cadrift/cadrift/internal/guard"
 	"github.com/cadrift/cadrift/internal/store"
 )
 
@@ -45,7 +46,7 @@ func Local(_ context.Context, cfg *config.Config, o Options, create bool) (http.
 	if err := a.assemble(built); err != nil {
 		return nil, nil, errors.Join(err, a.closeStore())
 	}
-	doc := api.New(api.Options{Store: a.store, Keeper: a, Alerts: a, Tenants: a.tenantNames, Receivers: a.receiverNames, Wake: a.wake, Logger: a.log})
+	doc := api.New(api.Options{Store: a.store, Keeper: a, Alerts: a, Tenants: a.tenantNames, Receivers: a.receiverNames, Wake: a.wake, Guards: a, Logger: a.log})
 	return doc.Control(), a.closeStore, nil
 }
 
@@ -74,11 +75,12 @@ func (a *App) assemble(b *Built) error {
 	a.setup.Store(s)
 	var units []*tenantUnit
 	for _, t := range b.Tenants {
-		var w, err = t.watcher(a.pollStore(), a.hooks(), nil, a.log)
+		u, err := a.unit(t, &Metrics{})
 		if err != nil {
 			return err
 		}
-		units = append(units, &tenantUnit{Tenant: t, watcher: w})
+		u.guard.Preview(guard.Sight(u.watcher.Sight()))
+		units = append(units, u)
 	}
 	var receivers []*receiverUnit
 	for _, r := range b.Receivers {

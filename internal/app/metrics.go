@@ -8,6 +8,7 @@ import (
 	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
 
 	"github.com/cadrift/cadrift/internal/graph"
+	"github.com/cadrift/cadrift/internal/guard"
 	"github.com/cadrift/cadrift/internal/notify"
 	"github.com/cadrift/cadrift/internal/poll"
 	"github.com/cadrift/cadrift/internal/store"
@@ -20,6 +21,7 @@ type Metrics struct {
 	Poll     *poll.Metrics
 	Notify   *notify.Metrics
 	Store    *store.Metrics
+	Guard    *guard.Metrics
 
 	reloadOK, reloadTime prometheus.Gauge
 	expiry               *expiries
@@ -30,7 +32,7 @@ func NewMetrics() *Metrics {
 	reg := prometheus.NewRegistry()
 	m := &Metrics{
 		Registry: reg,
-		Graph:    graph.NewMetrics(reg), Poll: poll.NewMetrics(reg), Notify: notify.NewMetrics(reg), Store: store.NewMetrics(reg),
+		Graph:    graph.NewMetrics(reg), Poll: poll.NewMetrics(reg), Notify: notify.NewMetrics(reg), Store: store.NewMetrics(reg), Guard: guard.NewMetrics(reg),
 		reloadOK: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "cadrift_config_last_reload_successful", Help: "Whether the last load of the configuration worked.",
 		}),
@@ -68,4 +70,5 @@ func (m *Metrics) forgetTenant(name string) {
 	m.Graph.Forget(name)
 	m.Poll.Forget(name)
 	m.expiry.forget(name)
+	m.Guard.Forget(name)
 }

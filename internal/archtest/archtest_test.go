@@ -30,7 +30,7 @@ var stories = map[string]int{
 	"internal/notify": 2, "internal/notify/slack": 2, "internal/notify/teams": 2, "internal/notify/webhook": 2,
 	"internal/graphsim": 2, "internal/graphsim/contoso": 2,
 
-	"internal/poll": 3, "internal/api": 3, "internal/web": 3,
+	"internal/poll": 3, "internal/guard": 3, "internal/api": 3, "internal/web": 3,
 
 	"internal/app": 4,
 

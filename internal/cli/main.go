@@ -90,7 +90,7 @@ func (e *env) root() *cobra.Command {
 	root.AddCommand(
 		e.runCommand(), e.demoCommand(), e.checkCommand(), e.configCommand(), e.statusCommand(),
 		e.driftsCommand(), e.historyCommand(), e.showCommand(), e.diffCommand(), e.baselineCommand(),
-		e.exportCommand(), e.verifyCommand(), e.backupCommand(), e.notifyCommand(), e.ackCommand(), e.expectCommand(), e.versionCommand(),
+		e.exportCommand(), e.guardCommand(), e.verifyCommand(), e.backupCommand(), e.notifyCommand(), e.ackCommand(), e.expectCommand(), e.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {

@@ -38,6 +38,8 @@ type Options struct {
 	// Transport carries the requests; nil is NewTransport(nil).
 	Transport http.RoundTripper
 	Tokens    TokenSource
+	// Writer gives the tokens of writes, and of nothing else; nil is Tokens.
+	Writer TokenSource
 	// RequestsPerSecond is the pace for Conditional Access paths, 1 where it
 	// is 0. Pacer, when set, is used instead: it is how the clients of one
 	// tenant share one budget, before and after a reload.
@@ -56,6 +58,7 @@ type Client struct {
 	userAgent string
 	http      *http.Client
 	tokens    TokenSource
+	writer    TokenSource
 	pacer     *Pacer
 	logger    *slog.Logger
 	unzippers sync.Pool // of *gzip.Reader
@@ -82,9 +85,12 @@ func New(o Options) (*Client, error) {
 	c := &Client{
 		base:    base.JoinPath("/"), // joined to a root without it, a path would lack its first slash
 		version: o.Version, tenant: o.Tenant, userAgent: o.UserAgent,
-		tokens: o.Tokens, pacer: o.Pacer, logger: o.Logger,
+		tokens: o.Tokens, writer: o.Writer, pacer: o.Pacer, logger: o.Logger,
 		unzippers: sync.Pool{New: func() any { return new(gzip.Reader) }},
 		memories:  map[drift.Kind]*memory{},
+	}
+	if c.writer == nil {
+		c.writer = c.tokens
 	}
 	switch c.version {
 	case "":

@@ -36,6 +36,9 @@ type Error struct {
 	// RetryAfter is how long no request will be sent, as the server asked;
 	// 0 when it did not ask.
 	RetryAfter time.Duration
+	// Unknown tells that a write may have taken place: no answer came, or one
+	// that a gateway could have given.
+	Unknown bool
 	// Err is a sentinel: drift.ErrNotFound, ErrUnavailable, a context error,
 	// or nil. Never an error of the transport or of MSAL, whose texts hold
 	// URLs and tokens.

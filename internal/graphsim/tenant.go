@@ -29,6 +29,7 @@ type Tenant struct {
 	bins      map[drift.Kind]*collection
 	hidden    map[string]bool
 	apps      map[string]*App
+	people    directory
 	writes    []Write
 	throttle  throttle
 	pages     map[string]*page // whole answers by request, until the next write

@@ -234,12 +234,16 @@ func (a *assessor) judge() error {
 	a.pair()
 	bears := false
 	for _, c := range a.pending {
-		ev, err := a.event(c)
+		bears = bears || judge.Bears(c.key.Kind)
+		from, own := a.ours(c)
+		if own {
+			continue // told by guard.written, when it was written
+		}
+		ev, err := a.event(c, from)
 		if err != nil {
 			return fmt.Errorf("assess %s: %w", c.key, err)
 		}
 		a.out.commit.Events = append(a.out.commit.Events, ev)
-		bears = bears || judge.Bears(c.key.Kind)
 	}
 	if err := a.reckonSilently(bears); err != nil {
 		return err
@@ -299,15 +303,19 @@ func (a *assessor) pair() {
 	}
 }
 
-// event judges one change and words it.
-func (a *assessor) event(c change) (drift.NewEvent, error) {
-	changes, patch, err := diff.Objects(canonical(c.old), canonical(c.new))
+// event judges one change and words it. From is the old form with the guard's
+// own writes in it; the patch leads from the form that was recorded.
+func (a *assessor) event(c change, from *drift.Object) (drift.NewEvent, error) {
+	changes, patch, err := diff.Objects(canonical(from), canonical(c.new))
+	if err == nil && from != c.old {
+		_, patch, err = diff.Objects(canonical(c.old), canonical(c.new))
+	}
 	if err != nil {
 		return drift.NewEvent{}, err
 	}
 	world := a.theWorld()
 	v := world.Judge(judge.Case{
-		Old: c.old, New: c.new, Changes: changes,
+		Old: from, New: c.new, Changes: changes,
 		LastActing: a.lastActing(c), Baseline: a.w.baselineForm(c.key),
 	})
 	if c.action == drift.Updated && len(changes) == 0 {

@@ -54,6 +54,8 @@ type Options struct {
 	// Store may be nil: then nothing is known before the first reading and
 	// only Check works.
 	Store Store
+	// Guard is told of good passes; nil: there is none.
+	Guard Guard
 	// Names resolves directory ids, nil when names are not resolved.
 	Names judge.Names
 	// Route names the receivers of an event; told are those who were told of
@@ -251,7 +253,10 @@ func (w *Watcher) Pass(ctx context.Context) error {
 	}
 	err := w.conclude(readings, ev, now)
 	w.o.Metrics.passed(w, time.Since(start))
-	return err
+	if err != nil {
+		return err
+	}
+	return w.guard(ctx)
 }
 
 // budget bounds a pass, so that being blind is noticed in time even when every

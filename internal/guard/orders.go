@@ -1,0 +1,192 @@
+package guard
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/cadrift/cadrift/internal/drift"
+)
+
+// ErrNot reports an order of a person that cannot be followed now; its text
+// says why.
+var ErrNot = errors.New("not now")
+
+func not(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrNot, fmt.Sprintf(format, args...))
+}
+
+// Order is what a person asks for, and who it is.
+type Order struct {
+	Reason, By string
+}
+
+// Amnesty ends stops and undone writes, as guard apply does: a person looked
+// at the plan and wants it carried out.
+func (g *Guard) Amnesty(now time.Time) error {
+	if why := g.blocked(); why != "" {
+		return not("%s", why)
+	}
+	entries := g.amnesty()
+	if len(entries) == 0 {
+		return nil
+	}
+	if _, err := g.o.Journal.Record(entries, nil, nil); err != nil {
+		return fmt.Errorf("record amnesty: %w", err)
+	}
+	g.mu.Lock()
+	clear(g.undone)
+	clear(g.stops)
+	g.mu.Unlock()
+	g.plan(now)
+	return nil
+}
+
+// Apply carries out the next write of the plan on a budget that a person
+// granted instead of the hour's. Done tells that nothing is left to write, or
+// that nothing more should be tried now. The caller asks again while its
+// budget lasts; in between, passes get their turn. Errors: ErrNot, and those of
+// the journal.
+func (g *Guard) Apply(ctx context.Context, o Order) (wrote *drift.Ref, done bool, err error) {
+	if why := g.blocked(); why != "" {
+		return nil, true, not("%s", why)
+	}
+	now := time.Now().UTC()
+	g.lookAtAccounts(ctx, now)
+	if may, err := g.permitted(ctx, now); err != nil || !may {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return nil, true, errors.Join(err, not("%s", g.denied))
+	}
+	choice := Choose(g.plan(now), g.spent(now), 1, g.s)
+	if len(choice.Writes) == 0 {
+		return nil, true, nil
+	}
+	row := choice.Writes[0]
+	more, err := g.write(ctx, order{row: row, granted: true, by: o.By, why: "guard apply: " + o.Reason})
+	if err != nil || !g.wroteLast(row.Object.ID) {
+		return nil, true, err
+	}
+	return &row.Object, !more, nil
+}
+
+// wroteLast tells whether the newest intent of a policy led to a write.
+func (g *Guard) wroteLast(policyID string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var newest *intent
+	for _, in := range g.intents {
+		if fold(in.Policy.ID) == fold(policyID) && (newest == nil || in.Time.After(newest.Time)) {
+			newest = in
+		}
+	}
+	return newest != nil && (newest.Stage == sent || newest.Stage == verified)
+}
+
+// Reversal is the plan of an undo: what will be taken away from which policy.
+type Reversal struct {
+	Event  string    `json:"event"`
+	Policy drift.Ref `json:"policy"`
+	Remove IDs       `json:"remove"`
+	// Gone are ids of the write that are not there any more.
+	Gone IDs `json:"gone"`
+}
+
+// PlanUndo plans the exact reverse of a guard.written event. Errors: ErrNot.
+func (g *Guard) PlanUndo(e drift.Event) (Reversal, error) {
+	r := Reversal{Event: e.ID}
+	if e.Type != drift.GuardWritten || e.Policy == nil || e.TenantID != g.o.TenantID {
+		return r, not("%s is no write of this tenant's guard", e.ID)
+	}
+	if why := g.blocked(); why != "" {
+		return r, not("%s", why)
+	}
+	r.Policy = *e.Policy
+	var added IDs
+	for _, c := range e.Changes {
+		switch c.Path {
+		case "/conditions/users/excludeUsers":
+			added.Users = texted(c.Added)
+		case "/conditions/users/excludeGroups":
+			added.Groups = texted(c.Added)
+		}
+	}
+	if added.empty() {
+		return r, not("%s does not say what it added", e.ID)
+	}
+	known := g.known(e.Policy.ID)
+	if known == nil {
+		return r, not("the policy %s is gone", drift.Visible(e.Policy.Name))
+	}
+	users, groups := exclusions(known.Raw)
+	r.Remove = IDs{Users: both(added.Users, users), Groups: both(added.Groups, groups)}
+	r.Gone = IDs{Users: without(added.Users, users), Groups: without(added.Groups, groups)}
+	if r.Remove.empty() {
+		return r, not("nothing of it is left in %s", drift.Visible(known.Name))
+	}
+	return r, nil
+}
+
+func texted(list []json.RawMessage) []string {
+	var out []string
+	for _, raw := range list {
+		var id string
+		if json.Unmarshal(raw, &id) == nil {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// Undo carries a reversal out, and leaves the policy alone from then on.
+// Errors: ErrNot, and those of the journal.
+func (g *Guard) Undo(ctx context.Context, r Reversal, o Order) error {
+	now := time.Now().UTC()
+	undone := undoneRecord{Event: r.Event, By: o.By, Reason: o.Reason, Time: now}
+	record, err := entry(kindUndone, fold(r.Policy.ID), undone)
+	if err != nil {
+		return err
+	}
+	// The exemption first: a process that dies after the write must not write
+	// it back.
+	if _, err := g.o.Journal.Record([]drift.Entry{record}, nil, nil); err != nil {
+		return fmt.Errorf("record undo: %w", err)
+	}
+	g.mu.Lock()
+	g.undone[fold(r.Policy.ID)] = undone
+	for _, in := range g.intents {
+		if in.open() && fold(in.Policy.ID) == fold(r.Policy.ID) {
+			g.mu.Unlock()
+			return not("%s", in.waiting())
+		}
+	}
+	g.mu.Unlock()
+	row := Row{Object: r.Policy, Add: r.Remove}
+	_, err = g.write(ctx, order{row: row, by: o.By, why: "guard undo: " + o.Reason, undo: r.Event})
+	if err != nil {
+		return err
+	}
+	g.plan(now)
+	if !g.wroteLast(r.Policy.ID) {
+		return not("the write did not take place; the log says why")
+	}
+	return nil
+}
+
+// reverse makes the body of an undo.
+func (g *Guard) reverse(in intent, fresh drift.Object) (body []byte, stop string) {
+	body, err := withdraw(fresh.Raw, in.Add)
+	if err == nil {
+		err = checkWithdrawal(fresh.Raw, body, in.Add.Users, in.Add.Groups)
+	}
+	if err != nil {
+		return nil, "refused by the second check: " + err.Error()
+	}
+	if hidden := strings.Contains(string(body), unknownMember); hidden {
+		return nil, "unknown_enum: Graph hides a member of the exclusions"
+	}
+	return body, ""
+}

@@ -1,0 +1,289 @@
+package guard
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/cadrift/cadrift/internal/drift"
+)
+
+// The kinds of entries that the guard keeps in the store.
+const (
+	kindArmed  = "guard_armed"
+	kindIntent = "guard_intent"
+	kindUndone = "guard_undone"
+	kindStop   = "guard_stop"
+	kindTold   = "guard_told"
+
+	onlyID = "list" // of the one armed record
+	hourID = "hour" // of the told record about the spent hour
+)
+
+// armedRecord is the list as it was armed last.
+type armedRecord struct {
+	Mode   Mode     `json:"mode"`
+	Users  []string `json:"users"`
+	Groups []string `json:"groups"`
+	Any    bool     `json:"any,omitempty"`
+	// Since is when each id became part of the list.
+	Since map[string]time.Time `json:"since"`
+}
+
+// stage is how far an intent came.
+//
+//	stored     the write may be under way, or the process died with it
+//	unknown    the PATCH got no answer
+//	sent       Graph said 204; nobody has seen it yet, or only the read-back
+//	verified   an ordinary pass saw it
+//	unverified nobody saw it in time
+//	undone     seen, and taken away since by somebody else
+//	refused    Graph refused it for good
+//	failed     it did not take place
+//	void       no PATCH was sent
+type stage string
+
+const (
+	stored     stage = "stored"
+	unknown    stage = "unknown"
+	sent       stage = "sent"
+	verified   stage = "verified"
+	unverified stage = "unverified"
+	overtaken  stage = "undone"
+	refused    stage = "refused"
+	failed     stage = "failed"
+	void       stage = "void"
+)
+
+// intent is one write, from before its PATCH on.
+type intent struct {
+	ID     string    `json:"id"`
+	Policy drift.Ref `json:"policy"`
+	Time   time.Time `json:"time"`
+	Add    IDs       `json:"add"`
+	// Undo takes the ids away instead: a person asked for the reverse.
+	Undo string `json:"undo,omitempty"`
+	// Granted tells that guard apply paid for it, not the hour's budget.
+	Granted bool   `json:"granted,omitempty"`
+	By      string `json:"by,omitempty"`
+	Why     string `json:"why,omitempty"`
+	Stage   stage  `json:"stage"`
+	Note    string `json:"note,omitempty"`
+	// Before is the last write that Graph admitted to when the policy was read
+	// for the PATCH; Seen that of the read-back that showed the ids.
+	Before time.Time `json:"before,omitzero"`
+	Seen   time.Time `json:"seen,omitzero"`
+	// Event is the guard.written that told it.
+	Event string `json:"event,omitempty"`
+}
+
+// open tells that the outcome is not settled: nothing is written to the policy
+// until it is.
+func (in *intent) open() bool { return in.Stage == stored || in.Stage == unknown || in.Stage == sent }
+
+// counts tells that the intent is paid for by the budgets: it led to a PATCH,
+// or may have.
+func (in *intent) counts() bool { return in.Stage != void }
+
+func (in *intent) waiting() string {
+	if in.Stage == sent {
+		return "written at " + in.Time.UTC().Format("15:04:05 UTC") + ", not seen by a pass yet"
+	}
+	return "a write of " + in.Time.UTC().Format("15:04:05 UTC") + " has an unknown outcome; looking first"
+}
+
+type undoneRecord struct {
+	Event  string    `json:"event"`
+	By     string    `json:"by"`
+	Reason string    `json:"reason"`
+	Time   time.Time `json:"time"`
+}
+
+func (u undoneRecord) text() string {
+	return fmt.Sprintf("undone by %s on %s: %s; until guard apply or a changed list", u.By, u.Time.UTC().Format(time.DateOnly), u.Reason)
+}
+
+// stopRecord is a policy that is written no more.
+type stopRecord struct {
+	Policy drift.Ref `json:"policy"`
+	Why    string    `json:"why"`
+	Time   time.Time `json:"time"`
+	// Digest is the form that Graph refused to change: another form is tried
+	// anew. Zero for a fight, which only a person ends.
+	Digest drift.Digest `json:"digest,omitzero"`
+}
+
+type toldRecord struct {
+	Text string    `json:"text,omitempty"`
+	Time time.Time `json:"time"`
+}
+
+// load reads everything back.
+func (g *Guard) load() error {
+	armed := map[string]*armedRecord{}
+	undone, stops, told := map[string]*undoneRecord{}, map[string]*stopRecord{}, map[string]*toldRecord{}
+	for _, step := range []func() error{
+		func() error { return read(g.o.Journal, kindArmed, armed) },
+		func() error { return read(g.o.Journal, kindIntent, g.intents) },
+		func() error { return read(g.o.Journal, kindUndone, undone) },
+		func() error { return read(g.o.Journal, kindStop, stops) },
+		func() error { return read(g.o.Journal, kindTold, told) },
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	if a := armed[onlyID]; a != nil {
+		g.armed, g.isArmed = *a, a.same(g.s)
+	}
+	for id, u := range undone {
+		g.undone[id] = *u
+	}
+	for id, s := range stops {
+		g.stops[id] = *s
+	}
+	for id, t := range told {
+		if id == hourID {
+			g.hourTold = t.Time
+			continue
+		}
+		g.told[id] = t.Text
+	}
+	return nil
+}
+
+func read[T any](j Journal, kind string, into map[string]*T) error {
+	entries, err := j.Entries(kind)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", kind, err)
+	}
+	for _, e := range entries {
+		v := new(T)
+		if err := json.Unmarshal(e.Value, v); err != nil {
+			return fmt.Errorf("read %s %s: %w", kind, e.ID, err)
+		}
+		into[e.ID] = v
+	}
+	return nil
+}
+
+func (a *armedRecord) same(s Settings) bool {
+	return a.Mode == s.Mode && a.Any == s.Any &&
+		slices.Equal(sorted(a.Users), sorted(s.Users)) && slices.Equal(sorted(a.Groups), sorted(s.Groups))
+}
+
+func sorted(ids []string) []string { return slices.Sorted(slices.Values(ids)) }
+
+// Arm makes the list of this start the one that counts. A changed list or mode
+// is chained and committed to every outbox; until that worked nothing is
+// written. Undone writes and stops end with it. It does nothing when the list
+// is what it was.
+func (g *Guard) Arm(now time.Time) error {
+	g.mu.Lock()
+	old, done := g.armed, g.isArmed
+	silent := old.Mode == "" && g.s.Mode == Off
+	g.mu.Unlock()
+	if done || silent || g.o.Journal == nil {
+		return nil
+	}
+	next := armedRecord{Mode: g.s.Mode, Users: sorted(g.s.Users), Groups: sorted(g.s.Groups), Any: g.s.Any, Since: map[string]time.Time{}}
+	for _, id := range slices.Concat(next.Users, next.Groups) {
+		next.Since[id] = now
+		if since, ok := old.Since[id]; ok {
+			next.Since[id] = since
+		}
+	}
+	record, err := entry(kindArmed, onlyID, next)
+	if err != nil {
+		return err
+	}
+	e := g.event(drift.GuardArmed, drift.Medium, now)
+	e.Summary, e.Reason, e.Added = armedWords(old, next, g.s)
+	if _, err := g.o.Journal.Record(append(g.amnesty(), record), []drift.Event{e}, nil); err != nil {
+		return fmt.Errorf("arm guard of %s: %w", g.o.Tenant, err)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.armed, g.isArmed = next, true
+	clear(g.undone)
+	clear(g.stops)
+	return nil
+}
+
+// amnesty are the entries that end every stop and every undone write.
+func (g *Guard) amnesty() []drift.Entry {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var out []drift.Entry
+	for _, id := range slices.Sorted(maps.Keys(g.undone)) {
+		out = append(out, drift.Entry{Kind: kindUndone, ID: id})
+	}
+	for _, id := range slices.Sorted(maps.Keys(g.stops)) {
+		out = append(out, drift.Entry{Kind: kindStop, ID: id})
+	}
+	return out
+}
+
+// keep writes an intent's new stage, with the events that tell it and the
+// removal of intents that no budget asks for any more. Memory follows the
+// store, but also when the store failed: what happened in Graph happened.
+func (g *Guard) keep(in intent, events []drift.Event, after *drift.Object, more ...drift.Entry) ([]drift.Event, error) {
+	record, err := entry(kindIntent, in.ID, in)
+	if err != nil {
+		return nil, err
+	}
+	entries := append(more, record)
+	g.mu.Lock()
+	for _, id := range slices.Sorted(maps.Keys(g.intents)) {
+		if old := g.intents[id]; id != in.ID && !old.open() && in.Time.Sub(old.Time) > 2*day {
+			entries = append(entries, drift.Entry{Kind: kindIntent, ID: id})
+		}
+	}
+	g.mu.Unlock()
+	told, err := g.o.Journal.Record(entries, events, after)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err != nil {
+		if in.Stage != stored {
+			g.intents[in.ID] = &in
+		}
+		return nil, fmt.Errorf("record write: %w", err)
+	}
+	for _, e := range entries {
+		if e.Kind == kindIntent && e.Value == nil {
+			delete(g.intents, e.ID)
+		}
+	}
+	g.intents[in.ID] = &in
+	return told, nil
+}
+
+const (
+	day = 24 * time.Hour
+	// carryTime is how long after its intent a write may begin. The budgets
+	// count that much longer, because the PATCH is what they are about and
+	// only the intent's time survives a crash.
+	carryTime = time.Minute
+)
+
+// spent counts what the budgets have paid for.
+func (g *Guard) spent(now time.Time) Spent {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := Spent{Day: map[string]int{}}
+	for _, in := range g.intents {
+		if !in.counts() || in.Undo != "" {
+			continue
+		}
+		age := now.Sub(in.Time)
+		if age < day+carryTime {
+			s.Day[fold(in.Policy.ID)]++
+		}
+		if age < time.Hour+carryTime && !in.Granted {
+			s.Hour++
+		}
+	}
+	return s
+}
