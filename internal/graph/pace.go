@@ -13,22 +13,39 @@ import (
 // and tenant for Conditional Access, all applications together; other paths
 // have ampler limits of their own. Every client of a tenant should share one.
 type Pacer struct {
-	access lane // /identity/conditionalAccess/*
-	other  lane
+	access    lane // /identity/conditionalAccess/*
+	audit     lane // /auditLogs/*
+	directory lane // users, groups, service principals, roles
+	other     lane
 }
 
 // NewPacer allows perSecond requests for Conditional Access paths (1 where it
-// is not positive) and at least 5 for others, never two at once.
+// is not positive), half as many for audit records (Graph: 5 in 10 seconds)
+// and at least 5 for others, never two at once.
 func NewPacer(perSecond float64) *Pacer {
 	if perSecond <= 0 {
 		perSecond = 1
 	}
-	return &Pacer{access: newLane(perSecond), other: newLane(max(5, perSecond))}
+	return &Pacer{
+		access: newLane(perSecond), audit: newLane(perSecond / 2),
+		directory: newLane(max(5, perSecond)), other: newLane(max(5, perSecond)),
+	}
 }
 
+// lane is the queue that a path belongs to. Services that Graph throttles by
+// themselves have lanes of their own: a pause that the directory asked for
+// must not hold up the listing of security defaults.
 func (p *Pacer) lane(path string) *lane {
-	if strings.Contains(path, "/identity/conditionalAccess/") {
+	switch {
+	case strings.Contains(path, "/identity/conditionalAccess/"):
 		return &p.access
+	case strings.Contains(path, "/auditLogs/"):
+		return &p.audit
+	}
+	for _, part := range [...]string{"/directoryObjects/", "/groups/", "/servicePrincipals", "/directoryRoleTemplates"} {
+		if strings.Contains(path, part) {
+			return &p.directory
+		}
 	}
 	return &p.other
 }

@@ -101,6 +101,11 @@ func (s *Server) process(r *http.Request, body []byte) (reply, *Refusal) {
 	if refusal != nil {
 		return reply{}, refusal
 	}
+	if api == string(v1) || api == string(beta) {
+		if answer, refusal, ok := t.aside(path, r, body, claims); ok {
+			return answer, refusal
+		}
+	}
 	e, ok := match(path)
 	if version(api) != v1 && version(api) != beta || !ok {
 		return reply{}, badRequest(0, "Resource not found for the segment '%s'.", path)
