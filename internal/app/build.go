@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/cadrift/cadrift/internal/config"
@@ -34,6 +36,9 @@ type Tenant struct {
 	Schedule poll.Schedule
 	Tokens   *graph.Tokens
 	Client   poll.Source
+	// Beside is where names, members and actors come from; nil for commands
+	// that cannot reach Graph.
+	Beside *graph.Client
 }
 
 // Receiver is one receiver's rule and its way out.
@@ -125,7 +130,7 @@ func (m *builder) tenant(cfg *config.Config, i int) (*Tenant, error) {
 	if err != nil {
 		return nil, cfg.Problem(at("endpoints"), "%v", err)
 	}
-	t.Client = client
+	t.Client, t.Beside = client, client
 	return t, nil
 }
 
@@ -206,25 +211,38 @@ func emergency(t config.Tenant) judge.Emergency {
 
 // watcher makes the loop of one tenant over a store, which may be nil.
 func (t *Tenant) watcher(store poll.Store, hooks hooks, m *poll.Metrics, log *slog.Logger) (*poll.Watcher, error) {
-	return poll.New(poll.Options{
+	o := poll.Options{
 		Tenant: t.Name, TenantID: t.TenantID, Schedule: t.Schedule,
-		Kinds: t.watched(), GraphVersion: t.GraphVersion, Emergency: emergency(t.Tenant),
+		Kinds: t.Watch, GraphVersion: t.GraphVersion, Emergency: emergency(t.Tenant),
 		AutoPin: t.Baseline.AutoPin, BaselineDir: t.Baseline.Dir,
 		Source: t.Client, Store: store,
 		Route: hooks.route, Wake: hooks.wake, Alarm: hooks.alarm,
 		Metrics: m, Logger: log,
-	})
-}
-
-// watched are the kinds that a pass lists: groups are not a list of Graph's.
-func (t *Tenant) watched() []drift.Kind {
-	var kinds []drift.Kind
-	for _, k := range t.Watch {
-		if k != drift.Group {
-			kinds = append(kinds, k)
+		ActorIPs: t.Attribution == config.AttributionWhoIP, ClientIDs: t.clientIDs(),
+	}
+	if t.Beside != nil {
+		o.Hidden, o.Members, o.Directory = t.Beside, t.Beside, t.Beside
+		o.ResolveNames = t.ResolveNames
+		if t.Attribution != config.AttributionOff {
+			o.Audit = t.Beside
 		}
 	}
-	return kinds
+	return poll.New(o)
+}
+
+// listed are the watched kinds that Graph lists: groups are found in the
+// policies.
+func (t *Tenant) listed() []drift.Kind {
+	return slices.DeleteFunc(slices.Clone(t.Watch), func(k drift.Kind) bool { return k == drift.Group })
+}
+
+// clientIDs are the applications that we act as.
+func (t *Tenant) clientIDs() []string {
+	ids := []string{strings.ToLower(t.Credentials.ClientID)}
+	if t.EmergencyAccess != nil {
+		ids = append(ids, strings.ToLower(t.EmergencyAccess.Credentials.ClientID))
+	}
+	return ids
 }
 
 // hooks are what a watcher calls.

@@ -32,6 +32,8 @@ type assessment struct {
 	// tell and recovered are blind spots that the commit announces.
 	tell      []*condition
 	recovered []drift.Reason
+	// spent are the audit records that events of this commit name actors by.
+	spent []string
 }
 
 // assessor builds an assessment.
@@ -82,6 +84,7 @@ func (w *Watcher) assess(readings []reading, ev evidence, now time.Time) (assess
 	for i := range readings {
 		if readings[i].good() && !readings[i].same {
 			a.listed(&readings[i])
+			a.dropped(&readings[i])
 		}
 	}
 	a.unlisted(readings)
@@ -143,6 +146,19 @@ func (a *assessor) listed(r *reading) {
 	}
 }
 
+// dropped forgets the groups that no enforced policy excludes any more: they
+// did not change, and nobody was exempted by them.
+func (a *assessor) dropped(r *reading) {
+	if r.asked == nil {
+		return
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(a.w.state.Objects), drift.Key.Compare) {
+		if key.Kind == r.kind && !r.asked[key.ID] {
+			a.out.commit.Gone = append(a.out.commit.Gone, key)
+		}
+	}
+}
+
 // unlisted handles objects that only GET by id returned, and the confirmed
 // deletions.
 func (a *assessor) unlisted(readings []reading) {
@@ -153,7 +169,7 @@ func (a *assessor) unlisted(readings []reading) {
 	}
 	for _, key := range a.ev.deleted {
 		old, ok := a.w.state.Objects[key]
-		if !ok {
+		if !ok || slices.Contains(a.out.commit.Gone, key) {
 			continue
 		}
 		a.out.commit.Gone = append(a.out.commit.Gone, key)
@@ -174,6 +190,11 @@ func (a *assessor) unlisted(readings []reading) {
 func (a *assessor) compare(obj drift.Object) {
 	key := obj.Key()
 	old, known := a.w.state.Objects[key]
+	if !known && key.Kind == drift.Group {
+		// A policy began to exclude it, and that policy's event says so.
+		a.out.commit.Put = append(a.out.commit.Put, obj)
+		return
+	}
 	if !known {
 		a.put(obj, change{key: key, action: a.createdOrRestored(key), new: &obj})
 		return
@@ -310,21 +331,30 @@ func (a *assessor) event(c change) (drift.NewEvent, error) {
 		Old: c.old, New: c.new, Changes: changes,
 		LastActing: a.lastActing(c), Baseline: a.w.baselineForm(c.key),
 	})
+	window := a.w.window(c.key.Kind, a.now)
 	if c.action == drift.Updated && len(changes) == 0 {
 		v = unseen(c.new, world.Acts(c.new))
+		if undone, ok := a.w.undone(c, *window); ok {
+			v = undone
+		}
+	}
+	actor, reason, spent := a.w.attribute(c, *window)
+	a.out.spent = append(a.out.spent, spent...)
+	if actor != nil && actor.Kind == "microsoft" {
+		v = judge.ByMicrosoft(v)
 	}
 	if c.action == drift.Restored {
 		v.Summary = restoredSummary(c.new, v.Summary)
 	}
 	ref := c.ref()
 	e := drift.Event{
-		Time: a.now, Type: drift.DriftChanged, Window: a.w.window(c.key.Kind, a.now),
+		Time: a.now, Type: drift.DriftChanged, Window: window,
 		Tenant: a.w.o.Tenant, TenantID: a.w.o.TenantID,
 		Object: &ref, Action: c.action,
 		Direction: drift.PtrTo(v.Direction), Severity: v.Severity,
 		LockoutRisk: drift.PtrTo(v.Lockout), LockoutReasons: nonNil(v.Reasons),
 		Summary: v.Summary, Changes: nonNil(v.Changes), Patch: patch,
-		Affects: v.Affects, Related: c.related,
+		Affects: v.Affects, Related: c.related, Actor: actor, Reason: reason,
 	}
 	told, err := a.reckon(c.key, ref, &e)
 	if err != nil {

@@ -228,7 +228,10 @@ func (a *assessor) complete() bool {
 	if a.out.commit.Seen != nil {
 		seen = a.out.commit.Seen
 	}
-	return !slices.ContainsFunc(a.w.o.Kinds, func(k drift.Kind) bool { return !slices.Contains(seen, k) })
+	return !slices.ContainsFunc(a.w.o.Kinds, func(k drift.Kind) bool {
+		// Groups may be unreadable for good, and the baseline must not wait for them.
+		return !slices.Contains(seen, k) && k != drift.Group
+	})
 }
 
 // baselineForm is the baseline's form of one object, nil when it has none.

@@ -35,6 +35,8 @@ type Store interface {
 	Commit(c drift.Commit) (drift.Committed, error)
 	// Versions returns the newest versions of an object first.
 	Versions(tenantID string, key drift.Key, limit int) ([]store.Version, error)
+	// Events returns events of the history, newest first.
+	Events(q store.EventQuery) ([]drift.Event, *uint64, error)
 }
 
 // Options are a watcher's settings and neighbours.
@@ -51,8 +53,21 @@ type Options struct {
 	// Store may be nil: then nothing is known before the first reading and
 	// only Check works.
 	Store Store
-	// Names resolves directory ids, nil when names are not resolved.
+	// Names resolves directory ids, nil when names are not resolved. With
+	// ResolveNames the watcher keeps names of its own instead.
 	Names judge.Names
+	// ResolveNames asks the Directory for names.
+	ResolveNames bool
+	// Directory, Members, Audit and Hidden are nil where names, groups, actors
+	// and hidden policies are not asked for.
+	Directory Directory
+	Members   Members
+	Audit     Auditor
+	Hidden    Hidden
+	// ActorIPs keeps the addresses of actors; ClientIDs are our own
+	// applications, by which our own writes are recognised.
+	ActorIPs  bool
+	ClientIDs []string
 	// Route names the receivers of an event; told are those who were told of
 	// the drift's opening.
 	Route func(e *drift.Event, told []string) []string
@@ -78,6 +93,17 @@ type Watcher struct {
 	stale   map[drift.Key]int
 	looked  map[drift.Key]time.Time // absent objects: the last GET by id
 
+	names  *book // has a lock of its own
+	audits audits
+	limits map[drift.Reason]string // what is good to know and cannot be known
+	warmed struct {
+		revision uint64
+		at       time.Time
+	}
+	excluded  []string // the groups of the policies as last read
+	groupTurn int
+	hiddenAt  time.Time
+
 	// mu guards what follows; it is never held across a request.
 	mu       sync.Mutex
 	state    drift.State
@@ -89,6 +115,8 @@ type Watcher struct {
 	everGood bool
 	degraded bool
 	dir      dirState
+	waiting  []awaiting // events without their actor
+	resumed  bool
 }
 
 // Result is how a pass ended.
@@ -111,6 +139,11 @@ func New(o Options) (*Watcher, error) {
 		o: o, turn: make(chan struct{}, 1),
 		settled: map[drift.Kind]uint64{}, stale: map[drift.Key]int{}, looked: map[drift.Key]time.Time{},
 		blind: map[drift.Reason]*condition{}, readAt: map[drift.Kind]time.Time{},
+		audits: newAudits(), limits: map[drift.Reason]string{},
+	}
+	if o.Directory != nil && o.ResolveNames {
+		w.names = newBook(o.Directory)
+		w.o.Names = w.names.name
 	}
 	w.state = drift.State{Tenant: o.Tenant, TenantID: o.TenantID}
 	if o.Store != nil {
@@ -222,6 +255,7 @@ func (w *Watcher) Pass(ctx context.Context) error {
 		return nil
 	}
 	start := time.Now()
+	w.resume(start)
 	w.rereadDir(start.UTC())
 	pctx, cancel := context.WithTimeout(ctx, w.budget(start))
 	defer cancel()
@@ -231,11 +265,15 @@ func (w *Watcher) Pass(ctx context.Context) error {
 	}
 	now := time.Now().UTC()
 	ev := w.doubt(pctx, readings, now)
+	w.prepare(pctx, readings, ev, now)
 	if ctx.Err() != nil {
 		return nil
 	}
 	err := w.conclude(readings, ev, now)
 	w.o.Metrics.passed(w, time.Since(start))
+	if err == nil {
+		err = w.lookBeside(ctx)
+	}
 	return err
 }
 
