@@ -49,7 +49,10 @@ type assessor struct {
 	// pending are changes to judge once next is complete: a verdict must see
 	// the whole new snapshot, not the part of it read so far.
 	pending []change
-	out     assessment
+	// baseline is the one to compare with: the state's, or what a roll-out
+	// made of it.
+	baseline *drift.Baseline
+	out      assessment
 }
 
 // change is one object's move from old to new; nil is absent.
@@ -72,7 +75,7 @@ func (c change) ref() drift.Ref {
 func (w *Watcher) assess(readings []reading, ev evidence, now time.Time) (assessment, error) {
 	a := &assessor{
 		w: w, now: now, ev: ev,
-		next:   w.state.Objects,
+		next: w.state.Objects, baseline: w.state.Baseline,
 		silent: map[drift.Kind]bool{},
 		out: assessment{
 			commit:    drift.Commit{TenantID: w.o.TenantID, Time: now},
@@ -251,6 +254,9 @@ func (a *assessor) build() {
 func (a *assessor) judge() error {
 	if len(a.out.commit.Put) == 0 && len(a.out.commit.Gone) == 0 {
 		return nil
+	}
+	if err := a.rollOuts(); err != nil {
+		return err
 	}
 	a.pair()
 	bears := false

@@ -16,6 +16,7 @@ import (
 // and closes. It is pure.
 type reckoner struct {
 	tenant   string
+	version  string // of Graph, that objects are read through now
 	baseline *drift.Baseline
 	world    func() *judge.World
 	now      time.Time
@@ -37,6 +38,11 @@ func (r reckoner) finding(key drift.Key, current *drift.Object) (*drift.Finding,
 	}
 	if base == nil && current == nil || base != nil && current != nil && base.Digest == current.Digest {
 		return nil, nil
+	}
+	if base != nil && current != nil && r.baseline.GraphVersion != "" && r.baseline.GraphVersion != r.version {
+		if base, current = shared(r.baseline.GraphVersion, base, current); base.Digest == current.Digest {
+			return nil, nil
+		}
 	}
 	changes, patch, err := diff.Objects(canonical(base), canonical(current))
 	if err != nil {
@@ -129,7 +135,7 @@ func (a *assessor) current(key drift.Key) *drift.Object {
 }
 
 func (a *assessor) reckoner() reckoner {
-	return reckoner{tenant: a.w.o.Tenant, baseline: a.w.state.Baseline, world: a.theWorld, now: a.now}
+	return reckoner{tenant: a.w.o.Tenant, version: a.w.o.GraphVersion, baseline: a.baseline, world: a.theWorld, now: a.now}
 }
 
 // reckonSilently brings findings up to date that no event of this pass speaks
