@@ -239,7 +239,7 @@ func (t *Tenant) listed() []drift.Kind {
 // clientIDs are the applications that we act as.
 func (t *Tenant) clientIDs() []string {
 	ids := []string{strings.ToLower(t.Credentials.ClientID)}
-	if t.EmergencyAccess != nil {
+	if t.EmergencyAccess != nil && t.EmergencyAccess.Credentials != nil {
 		ids = append(ids, strings.ToLower(t.EmergencyAccess.Credentials.ClientID))
 	}
 	return ids

@@ -24,6 +24,8 @@ type AuditRecord struct {
 	Initiator drift.Actor
 	// Target is the id of the object, in lower case.
 	Target string
+	// Subjects are, of a membership, the ids of who joined or left.
+	Subjects []string
 	// Old and New are the bodies before and after, nil where the log has none
 	// or has cut them.
 	Old, New json.RawMessage
@@ -135,7 +137,11 @@ func (b *auditBody) record(part AuditLog) (AuditRecord, bool) {
 	}
 	r.Initiator.Time = r.Time
 	for i, t := range b.Targets {
-		if part == MembershipLog && !strings.EqualFold(t.Type, "Group") || part == AccessLog && i > 0 {
+		switch {
+		case part == MembershipLog && !strings.EqualFold(t.Type, "Group"):
+			r.Subjects = append(r.Subjects, strings.ToLower(t.ID))
+			continue
+		case part == AccessLog && i > 0:
 			continue
 		}
 		r.Target = strings.ToLower(t.ID)

@@ -20,15 +20,15 @@ type Pacer struct {
 }
 
 // NewPacer allows perSecond requests for Conditional Access paths (1 where it
-// is not positive), half as many for audit records (Graph: 5 in 10 seconds)
-// and at least 5 for others, never two at once.
+// is not positive) and at least 5 for others, never two at once. Graph allows
+// 5 requests in 10 seconds for audit records: two at once, and 3 in the rest.
 func NewPacer(perSecond float64) *Pacer {
 	if perSecond <= 0 {
 		perSecond = 1
 	}
 	return &Pacer{
-		access: newLane(perSecond), audit: newLane(perSecond / 2),
-		directory: newLane(max(5, perSecond)), other: newLane(max(5, perSecond)),
+		access: newLane(perSecond, 1), audit: newLane(0.3*perSecond, 2),
+		directory: newLane(max(5, perSecond), 1), other: newLane(max(5, perSecond), 1),
 	}
 }
 
@@ -61,8 +61,8 @@ type lane struct {
 
 // newLane leaves one percent of the rate unused, because requests spaced
 // exactly arrive closer together than they were sent as often as not.
-func newLane(perSecond float64) lane {
-	return lane{limit: rate.NewLimiter(rate.Limit(perSecond*0.99), 1)}
+func newLane(perSecond float64, burst int) lane {
+	return lane{limit: rate.NewLimiter(rate.Limit(perSecond*0.99), burst)}
 }
 
 // enter returns when a request may be sent. It returns a positive duration

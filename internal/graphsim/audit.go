@@ -20,6 +20,7 @@ type auditEntry struct {
 	by                          Actor
 	target, name, kind          string
 	property                    string
+	subject                     string // who joined or left a group
 	old, new                    map[string]any
 }
 
@@ -67,9 +68,9 @@ func (t *Tenant) logWrite(w Write, old, new map[string]any) {
 // Behaviour.AuditDelay.
 func (t *Tenant) log(e auditEntry) {
 	e.correlation = t.newID()
-	e.shown = e.at
+	e.shown = time.Now()
 	if d := t.behaviour.AuditDelay; d > 0 {
-		e.shown = e.at.Add(time.Duration(t.random.Float64() * float64(d)))
+		e.shown = e.shown.Add(time.Duration(t.random.Float64() * float64(d)))
 	}
 	parts := []auditEntry{e}
 	if t.behaviour.SplitAudits && e.old != nil && e.new != nil {
@@ -126,12 +127,16 @@ func (e *auditEntry) render() map[string]any {
 	if e.property != "" {
 		modified = append(modified, map[string]any{"displayName": e.property, "oldValue": logged(e.old), "newValue": logged(e.new)})
 	}
+	targets := []any{map[string]any{"id": e.target, "displayName": e.name, "type": e.kind, "userPrincipalName": nil, "groupType": nil, "modifiedProperties": modified}}
+	if e.subject != "" { // comes first, as in the real log
+		targets = []any{map[string]any{"id": e.subject, "displayName": nil, "type": "User", "modifiedProperties": []any{}}, targets[0]}
+	}
 	return map[string]any{
 		"id": e.id, "category": e.category, "correlationId": e.correlation, "result": "success", "resultReason": nil,
 		"activityDisplayName": e.activity, "activityDateTime": stamp(e.at), "loggedByService": e.service,
 		"operationType": strings.Fields(e.activity)[0], "additionalDetails": []any{},
 		"initiatedBy":     map[string]any{"user": user, "app": app},
-		"targetResources": []any{map[string]any{"id": e.target, "displayName": e.name, "type": e.kind, "userPrincipalName": nil, "groupType": nil, "modifiedProperties": modified}},
+		"targetResources": targets,
 	}
 }
 

@@ -53,19 +53,34 @@ func (t *Tenant) RemoveEntry(id string) {
 	delete(t.directory, strings.ToLower(id))
 }
 
+// MembersOf are the ids of all members of a group, those in groups below it
+// included, in the order in which they are listed.
+func (t *Tenant) MembersOf(group string) []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var ids []string
+	if e := t.directory[strings.ToLower(group)]; e != nil {
+		for _, member := range t.transitive(e) {
+			ids = append(ids, member.id)
+		}
+	}
+	return ids
+}
+
 // JoinGroup adds members to a group.
 func (a *Admin) JoinGroup(group string, members ...string) error {
-	return a.membership(group, "Add member to group", func(e *entry) { e.members = append(slices.Clone(e.members), members...) })
+	return a.membership(group, "Add member to group", members, func(e *entry) { e.members = append(slices.Clone(e.members), members...) })
 }
 
 // LeaveGroup takes members out of a group.
 func (a *Admin) LeaveGroup(group string, members ...string) error {
-	return a.membership(group, "Remove member from group", func(e *entry) {
+	return a.membership(group, "Remove member from group", members, func(e *entry) {
 		e.members = slices.DeleteFunc(slices.Clone(e.members), func(id string) bool { return slices.Contains(members, id) })
 	})
 }
 
-func (a *Admin) membership(group, activity string, edit func(*entry)) error {
+// membership changes a group, with one audit record per member.
+func (a *Admin) membership(group, activity string, members []string, edit func(*entry)) error {
 	t := a.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -74,10 +89,12 @@ func (a *Admin) membership(group, activity string, edit func(*entry)) error {
 		return notFound(group)
 	}
 	edit(e)
-	t.log(auditEntry{
-		at: t.tick(), service: "Core Directory", category: "GroupManagement", activity: activity, by: a.actor,
-		target: e.id, name: e.name, kind: "Group",
-	})
+	for _, id := range members {
+		t.log(auditEntry{
+			at: t.tick(), service: "Core Directory", category: "GroupManagement", activity: activity, by: a.actor,
+			target: e.id, name: e.name, kind: "Group", subject: id,
+		})
+	}
 	return nil
 }
 

@@ -61,6 +61,8 @@ type change struct {
 	action   drift.Action
 	old, new *drift.Object
 	related  string
+	// members are, of a group, those who joined or left.
+	members []string
 }
 
 // ref names the object by its newest form.
@@ -338,6 +340,7 @@ func (a *assessor) event(c change) (drift.NewEvent, error) {
 		LastActing: a.lastActing(c), Baseline: a.w.baselineForm(c.key),
 	})
 	window := a.w.window(c.key.Kind, a.now)
+	c.members = movedMembers(c.key.Kind, changes)
 	if c.action == drift.Updated && len(changes) == 0 {
 		v = unseen(c.new, world.Acts(c.new))
 		if undone, ok := a.w.undone(c, *window); ok {

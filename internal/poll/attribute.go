@@ -3,6 +3,7 @@ package poll
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -28,7 +29,7 @@ type Auditor interface {
 const (
 	attributeFor = 20 * time.Minute // how long an event may wait for its record
 	auditReach   = 25 * time.Minute
-	auditEvery   = 2 * time.Second // never more often, whatever the schedule
+	auditEvery   = 5 * time.Second // never more often, whatever the schedule
 	auditProbe   = time.Hour       // to notice a lost permission before it matters
 	sameWrite    = 30 * time.Second
 	spreadTime   = 5 * time.Minute
@@ -149,8 +150,7 @@ func (w *Watcher) written(c change, window drift.Window) []graph.AuditRecord {
 	for id, r := range w.audits.records {
 		deletes := strings.Contains(r.Activity, "delete")
 		switch {
-		case r.Target != strings.ToLower(c.key.ID) && c.key.Kind != drift.SecurityDefaults, w.audits.spent[id]:
-		case c.key.Kind == drift.SecurityDefaults && !strings.Contains(r.Activity, "security defaults"):
+		case w.audits.spent[id] || !c.isAbout(r):
 		case deletes != (c.action == drift.Deleted):
 		case r.Time.After(window.To.Add(sameWrite)), r.Time.Before(from):
 		default:
@@ -158,6 +158,41 @@ func (w *Watcher) written(c change, window drift.Window) []graph.AuditRecord {
 		}
 	}
 	slices.SortFunc(out, func(a, b graph.AuditRecord) int { return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.ID, b.ID)) })
+	return out
+}
+
+// isAbout tells whether a record is of a write to the changed object. The
+// security defaults are known by the activity, since nobody has seen which id
+// the log gives them; a group may have changed by way of a group below it, and
+// then the record names those who joined or left.
+func (c change) isAbout(r graph.AuditRecord) bool {
+	switch c.key.Kind {
+	case drift.SecurityDefaults:
+		return strings.Contains(r.Activity, "security defaults")
+	case drift.Group:
+		if slices.ContainsFunc(r.Subjects, func(id string) bool { return slices.Contains(c.members, id) }) {
+			return true
+		}
+	}
+	return r.Target == strings.ToLower(c.key.ID)
+}
+
+// movedMembers are the ids of those who joined or left a group.
+func movedMembers(kind drift.Kind, changes []drift.Change) []string {
+	var out []string
+	for _, ch := range changes {
+		if kind != drift.Group || ch.Path != "/members" {
+			continue
+		}
+		for _, list := range [][]json.RawMessage{ch.Added, ch.Removed} {
+			for _, raw := range list {
+				var id string
+				if json.Unmarshal(raw, &id) == nil {
+					out = append(out, id)
+				}
+			}
+		}
+	}
 	return out
 }
 
@@ -224,7 +259,7 @@ func (w *Watcher) current(key drift.Key) *drift.Object {
 // changeOf is what attribution needs to know of an event's change: form is the
 // object as it was then, nil when it was gone.
 func changeOf(e *drift.Event, form *drift.Object) change {
-	c := change{key: e.Object.Key(), action: e.Action, new: form}
+	c := change{key: e.Object.Key(), action: e.Action, new: form, members: movedMembers(e.Object.Kind, e.Changes)}
 	switch {
 	case form == nil:
 		c.old = &drift.Object{Ref: *e.Object}

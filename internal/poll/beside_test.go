@@ -95,8 +95,8 @@ func TestMembersOfAnExcludedGroup(t *testing.T) {
 		got := r.later()
 		expect(t, got, "updated Exempt weaker high")
 		e := got[0]
-		if len(e.Affects) != 2 || len(e.Changes) != 1 || len(e.Changes[0].Added) != 12 || e.Actor == nil && e.Object.Kind != drift.Group {
-			t.Errorf("got %d policies, changes %+v", len(e.Affects), e.Changes)
+		if len(e.Affects) != 2 || len(e.Changes) != 1 || len(e.Changes[0].Added) != 12 || actor(e) != "user alex@contoso.example" {
+			t.Errorf("got %d policies, changes %+v, by %s", len(e.Affects), e.Changes, actor(e))
 		}
 		if !strings.Contains(e.Changes[0].Text, "user3@contoso.example") {
 			t.Errorf("nobody is named: %q", e.Changes[0].Text)
