@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/cadrift/cadrift/internal/config"
@@ -219,29 +221,38 @@ func emergency(t config.Tenant) judge.Emergency {
 
 // watcher makes the loop of one tenant over a store, which may be nil.
 func (t *Tenant) watcher(store poll.Store, hooks hooks, g poll.Guard, m *poll.Metrics, log *slog.Logger) (*poll.Watcher, error) {
-	var source poll.Source
-	if t.Client != nil {
-		source = t.Client
-	}
-	return poll.New(poll.Options{
+	o := poll.Options{
 		Tenant: t.Name, TenantID: t.TenantID, Schedule: t.Schedule,
-		Kinds: t.watched(), GraphVersion: t.GraphVersion, Emergency: emergency(t.Tenant),
+		Kinds: t.Watch, GraphVersion: t.GraphVersion, Emergency: emergency(t.Tenant),
 		AutoPin: t.Baseline.AutoPin, BaselineDir: t.Baseline.Dir,
-		Source: source, Store: store, Guard: g,
+		Store: store, Guard: g,
 		Route: hooks.route, Wake: hooks.wake, Alarm: hooks.alarm,
 		Metrics: m, Logger: log,
-	})
-}
-
-// watched are the kinds that a pass lists: groups are not a list of Graph's.
-func (t *Tenant) watched() []drift.Kind {
-	var kinds []drift.Kind
-	for _, k := range t.Watch {
-		if k != drift.Group {
-			kinds = append(kinds, k)
+		ActorIPs: t.Attribution == config.AttributionWhoIP, ClientIDs: t.clientIDs(),
+	}
+	if t.Client != nil {
+		o.Source, o.Hidden, o.Members, o.Directory = t.Client, t.Client, t.Client, t.Client
+		o.ResolveNames = t.ResolveNames
+		if t.Attribution != config.AttributionOff {
+			o.Audit = t.Client
 		}
 	}
-	return kinds
+	return poll.New(o)
+}
+
+// listed are the watched kinds that Graph lists: groups are found in the
+// policies.
+func (t *Tenant) listed() []drift.Kind {
+	return slices.DeleteFunc(slices.Clone(t.Watch), func(k drift.Kind) bool { return k == drift.Group })
+}
+
+// clientIDs are the applications that we act as.
+func (t *Tenant) clientIDs() []string {
+	ids := []string{strings.ToLower(t.Credentials.ClientID)}
+	if t.EmergencyAccess != nil && t.EmergencyAccess.Credentials != nil {
+		ids = append(ids, strings.ToLower(t.EmergencyAccess.Credentials.ClientID))
+	}
+	return ids
 }
 
 // hooks are what a watcher calls.

@@ -86,7 +86,7 @@ func (t *Tenant) probe(ctx context.Context, out io.Writer, quiet bool) []Probe {
 			}
 		}
 	}
-	for _, kind := range t.watched() {
+	for _, kind := range t.listed() {
 		ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 		p := Probe{Tenant: t.Name, Kind: kind}
 		l, err := t.Client.List(ctx, kind)

@@ -128,6 +128,8 @@ tenants:
     requests_per_second: %d
     credentials: {client_id: %s, client_secret_file: client-secret}
     schedule: "@every %s"
+    watch: [policies, named_locations, authentication_strengths, authentication_contexts, security_defaults, excluded_groups]
+    attribution: who
     baseline: {auto_pin: true}
     emergency_access: {mode: plan, users: [%s, %s]}
 receivers:

@@ -13,22 +13,39 @@ import (
 // and tenant for Conditional Access, all applications together; other paths
 // have ampler limits of their own. Every client of a tenant should share one.
 type Pacer struct {
-	access lane // /identity/conditionalAccess/*
-	other  lane
+	access    lane // /identity/conditionalAccess/*
+	audit     lane // /auditLogs/*
+	directory lane // users, groups, service principals, roles
+	other     lane
 }
 
 // NewPacer allows perSecond requests for Conditional Access paths (1 where it
-// is not positive) and at least 5 for others, never two at once.
+// is not positive) and at least 5 for others, never two at once. Graph allows
+// 5 requests in 10 seconds for audit records: two at once, and 3 in the rest.
 func NewPacer(perSecond float64) *Pacer {
 	if perSecond <= 0 {
 		perSecond = 1
 	}
-	return &Pacer{access: newLane(perSecond), other: newLane(max(5, perSecond))}
+	return &Pacer{
+		access: newLane(perSecond, 1), audit: newLane(0.3*perSecond, 2),
+		directory: newLane(max(5, perSecond), 1), other: newLane(max(5, perSecond), 1),
+	}
 }
 
+// lane is the queue that a path belongs to. Services that Graph throttles by
+// themselves have lanes of their own: a pause that the directory asked for
+// must not hold up the listing of security defaults.
 func (p *Pacer) lane(path string) *lane {
-	if strings.Contains(path, "/identity/conditionalAccess/") {
+	switch {
+	case strings.Contains(path, "/identity/conditionalAccess/"):
 		return &p.access
+	case strings.Contains(path, "/auditLogs/"):
+		return &p.audit
+	}
+	for _, part := range [...]string{"/directoryObjects/", "/groups/", "/servicePrincipals", "/directoryRoleTemplates"} {
+		if strings.Contains(path, part) {
+			return &p.directory
+		}
 	}
 	return &p.other
 }
@@ -44,8 +61,8 @@ type lane struct {
 
 // newLane leaves one percent of the rate unused, because requests spaced
 // exactly arrive closer together than they were sent as often as not.
-func newLane(perSecond float64) lane {
-	return lane{limit: rate.NewLimiter(rate.Limit(perSecond*0.99), 1)}
+func newLane(perSecond float64, burst int) lane {
+	return lane{limit: rate.NewLimiter(rate.Limit(perSecond*0.99), burst)}
 }
 
 // enter returns when a request may be sent. It returns a positive duration

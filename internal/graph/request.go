@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"bytes"
 	"cmp"
 	"compress/flate"
 	"compress/gzip"
@@ -30,6 +31,7 @@ type call struct {
 	left       time.Duration // for failed tries and the waits after them
 	refreshed  bool          // the one forced token is spent
 	bytes      int           // of the listing so far
+	sends      []byte        // JSON body of a POST that only reads, nil for GET
 	token      drift.Secret  // sent last, to be taken out of whatever is shown
 }
 
@@ -51,6 +53,13 @@ func (c *Client) begin(op, permission string) *call {
 		k.tries, k.timeout = 1, probeTime
 	}
 	return k
+}
+
+// beside opens a call for something that is good to know and that nobody waits
+// long for: names, members, audit records. It is tried once, and its failure
+// says nothing about the listings.
+func (c *Client) beside(op, permission string) *call {
+	return &call{op: op, permission: permission, tries: 1, timeout: probeTime, left: maxRetrying}
 }
 
 // reply is an answer 200, read to its end.
@@ -178,6 +187,10 @@ func (c *Client) exchange(ctx context.Context, k *call, method string, target *u
 	if method == http.MethodGet {
 		// Without it a newer value of an enum reads unknownFutureValue.
 		req.Header.Set("Prefer", "include-unknown-enum-members")
+	}
+	if k.sends != nil {
+		req.Header.Set("Content-Type", "application/json")
+		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(k.sends)), int64(len(k.sends))
 	}
 	resp, err := c.http.Do(req.WithContext(ctx))
 	if err != nil {

@@ -55,6 +55,9 @@ func (t *Tenant) AddApp(app App) {
 		app.ObjectID = t.newID()
 	}
 	t.apps[app.ClientID] = &app
+	t.directory[strings.ToLower(app.ObjectID)] = &entry{
+		kind: "servicePrincipal", id: strings.ToLower(app.ObjectID), name: app.Name, appID: app.ClientID, owner: t.ID,
+	}
 }
 
 // RemoveApp deletes an app registration.

@@ -27,7 +27,7 @@
 // The shapes in model.go follow Microsoft's v1.0 model, checked by a test
 // against the CSDL. Where the behaviour of the real service is not known, the
 // simulator is the stricter of the plausible ones (a client that satisfies it
-// satisfies both) and the comment says so. Users and groups can be read by id,
-// no more of them. Not simulated: audit records, getByIds, memberships, $batch,
-// $filter, what-if and licences.
+// satisfies both) and the comment says so. Users, groups, roles and audit
+// records are simulated as far as a watcher reads them. Not simulated: $batch,
+// $filter beyond that, what-if and licences.
 package graphsim

@@ -101,8 +101,13 @@ func (s *Server) process(r *http.Request, body []byte) (reply, *Refusal) {
 	if refusal != nil {
 		return reply{}, refusal
 	}
-	if answer, refusal, ok := t.directoryRead(claims, r, path); ok {
-		return answer, refusal
+	if api == string(v1) || api == string(beta) {
+		if answer, refusal, ok := t.directoryRead(claims, r, path); ok {
+			return answer, refusal
+		}
+		if answer, refusal, ok := t.aside(path, r, body, claims); ok {
+			return answer, refusal
+		}
 	}
 	e, ok := match(path)
 	if version(api) != v1 && version(api) != beta || !ok {

@@ -24,30 +24,15 @@ const (
 	GroupRead = "GroupMember.Read.All"
 )
 
-// directory holds the users and groups that can be read by id.
-type directory struct {
-	users  map[string]DirectoryUser
-	groups map[string]DirectoryGroup
-}
-
 // PutUser adds a user to the directory, or replaces the one of that id.
 func (t *Tenant) PutUser(u DirectoryUser) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.people.users == nil {
-		t.people.users = map[string]DirectoryUser{}
-	}
-	t.people.users[strings.ToLower(u.ID)] = u
+	t.enter(entry{kind: "user", id: u.ID, name: u.DisplayName, principalName: u.PrincipalName, disabled: u.Disabled, synced: u.Synced})
 }
 
-// PutGroup adds a group to the directory, or replaces the one of that id.
+// PutGroup adds a group without members to the directory, or replaces the one
+// of that id.
 func (t *Tenant) PutGroup(g DirectoryGroup) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.people.groups == nil {
-		t.people.groups = map[string]DirectoryGroup{}
-	}
-	t.people.groups[strings.ToLower(g.ID)] = g
+	t.enter(entry{kind: "group", id: g.ID, name: g.DisplayName, rule: g.Rule})
 }
 
 // directoryRead answers GET /users/{id} and /groups/{id}; ok is false for
@@ -70,10 +55,11 @@ func (t *Tenant) directoryRead(claims ticket, r *http.Request, path string) (ans
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	body := t.people.body(kind, strings.ToLower(id))
-	if body == nil {
+	e := t.directory[strings.ToLower(id)]
+	if e == nil || e.kind+"s" != kind {
 		return reply{}, &Refusal{Status: http.StatusNotFound, Code: "Request_ResourceNotFound", Text: "Resource '" + id + "' does not exist."}, true
 	}
+	body := e.account()
 	if selected := r.URL.Query().Get("$select"); selected != "" {
 		wanted := strings.Split(selected, ",")
 		for name := range body {
@@ -85,33 +71,26 @@ func (t *Tenant) directoryRead(claims ticket, r *http.Request, path string) (ans
 	return jsonReply(http.StatusOK, body), nil, true
 }
 
-func (d *directory) body(kind, id string) map[string]any {
+// account is a user or group as a GET by id shows it.
+func (e *entry) account() map[string]any {
 	orNull := func(set bool, value any) any {
 		if set {
 			return value
 		}
 		return nil
 	}
-	if kind == "users" {
-		u, ok := d.users[id]
-		if !ok {
-			return nil
-		}
+	if e.kind == "user" {
 		return map[string]any{
-			"id": id, "userPrincipalName": u.PrincipalName, "displayName": u.DisplayName, "userType": "Member",
-			"accountEnabled": !u.Disabled, "onPremisesSyncEnabled": orNull(u.Synced, true),
+			"id": e.id, "userPrincipalName": e.principalName, "displayName": e.name, "userType": "Member",
+			"accountEnabled": !e.disabled, "onPremisesSyncEnabled": orNull(e.synced, true),
 		}
-	}
-	g, ok := d.groups[id]
-	if !ok {
-		return nil
 	}
 	types := []string{}
-	if g.Rule != "" {
+	if e.rule != "" {
 		types = append(types, "DynamicMembership")
 	}
 	return map[string]any{
-		"id": id, "displayName": g.DisplayName, "groupTypes": types,
-		"membershipRule": orNull(g.Rule != "", g.Rule), "onPremisesSyncEnabled": nil,
+		"id": e.id, "displayName": e.name, "groupTypes": types,
+		"membershipRule": orNull(e.rule != "", e.rule), "onPremisesSyncEnabled": nil,
 	}
 }

@@ -29,7 +29,8 @@ type Tenant struct {
 	bins      map[drift.Kind]*collection
 	hidden    map[string]bool
 	apps      map[string]*App
-	people    directory
+	directory map[string]*entry
+	audit     []auditEntry // in the order of the writes
 	writes    []Write
 	throttle  throttle
 	pages     map[string]*page // whole answers by request, until the next write
@@ -70,6 +71,14 @@ type Behaviour struct {
 	// KnownApps are the appIds with a service principal here; a policy that
 	// names another one is refused. Nil accepts every id.
 	KnownApps []string
+	// AuditDelay is the most by which the audit log shows a record late; the
+	// real one takes up to a quarter of an hour. SplitAudits writes the body
+	// before and the body after into two records of one correlation.
+	AuditDelay  time.Duration
+	SplitAudits bool
+	// BareTypes are types (user, group, servicePrincipal) of which the app may
+	// read nothing but the id.
+	BareTypes []string
 	// NoGzip ignores Accept-Encoding: a simulated year need not be compressed.
 	NoGzip bool
 	// TokenLifetime is how long tokens live; 0 is 3599 seconds.
@@ -83,6 +92,7 @@ func newTenant(id, name string, m *model, seed uint64) *Tenant {
 		random:    rand.New(rand.NewPCG(seed, uint64(len(name)))),
 		hidden:    make(map[string]bool),
 		apps:      make(map[string]*App),
+		directory: make(map[string]*entry),
 		pages:     make(map[string]*page),
 		sets: map[drift.Kind]*collection{
 			drift.Policy:                 newCollection(m.policy),

@@ -64,6 +64,7 @@ func (t *Tenant) Writes() []Write {
 func (t *Tenant) write(by Actor, c change) (map[string]any, *Refusal) {
 	at := t.tick()
 	c.id = strings.ToLower(c.id)
+	old := t.sets[c.kind].body(c.id)
 	body, refusal := t.carryOut(c, at)
 	entry := Write{Time: at, Actor: by, Op: c.op, Kind: c.kind, ID: c.id, Body: string(c.raw)}
 	if refusal != nil {
@@ -73,6 +74,7 @@ func (t *Tenant) write(by Actor, c change) (map[string]any, *Refusal) {
 		entry.Name, _ = body["displayName"].(string)
 		entry.Status = success(c.op)
 		t.changed = at
+		t.logWrite(entry, old, body)
 		t.forget(c.kind)
 	}
 	t.writes = append(t.writes, entry)

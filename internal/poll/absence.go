@@ -78,6 +78,10 @@ func (w *Watcher) noteMissing(r *reading, ev *evidence, now time.Time) {
 		if key.Kind != r.kind {
 			continue
 		}
+		if r.asked != nil && !r.asked[key.ID] {
+			delete(ev.absences, key)
+			continue
+		}
 		known++
 		if obj, listed := r.objects[key.ID]; listed && obj.Deleted.IsZero() {
 			delete(ev.absences, key)
@@ -92,6 +96,7 @@ func (w *Watcher) noteMissing(r *reading, ev *evidence, now time.Time) {
 		vanished = missing // an empty list doubts every absence, older ones included
 	}
 	mass := len(r.objects) == 0 && known > 0 || len(vanished) > max(3, known/5)
+	mass = mass && r.asked == nil // groups are asked for by id: there is no listing to be cut short
 	for _, key := range vanished {
 		a, was := ev.absences[key]
 		if !was {
@@ -198,6 +203,9 @@ func (w *Watcher) look(ctx context.Context, key drift.Key, a drift.Absence, ev *
 }
 
 func (w *Watcher) get(ctx context.Context, key drift.Key) (drift.Object, error) {
+	if key.Kind == drift.Group {
+		return w.getGroup(ctx, key.ID)
+	}
 	item, err := w.o.Source.Get(ctx, key.Kind, key.ID)
 	if err != nil {
 		return drift.Object{}, err

@@ -32,6 +32,8 @@ type assessment struct {
 	// tell and recovered are blind spots that the commit announces.
 	tell      []*condition
 	recovered []drift.Reason
+	// spent are the audit records that events of this commit name actors by.
+	spent []string
 }
 
 // assessor builds an assessment.
@@ -47,7 +49,10 @@ type assessor struct {
 	// pending are changes to judge once next is complete: a verdict must see
 	// the whole new snapshot, not the part of it read so far.
 	pending []change
-	out     assessment
+	// baseline is the one to compare with: the state's, or what a roll-out
+	// made of it.
+	baseline *drift.Baseline
+	out      assessment
 }
 
 // change is one object's move from old to new; nil is absent.
@@ -56,6 +61,8 @@ type change struct {
 	action   drift.Action
 	old, new *drift.Object
 	related  string
+	// members are, of a group, those who joined or left.
+	members []string
 }
 
 // ref names the object by its newest form.
@@ -70,7 +77,7 @@ func (c change) ref() drift.Ref {
 func (w *Watcher) assess(readings []reading, ev evidence, now time.Time) (assessment, error) {
 	a := &assessor{
 		w: w, now: now, ev: ev,
-		next:   w.state.Objects,
+		next: w.state.Objects, baseline: w.state.Baseline,
 		silent: map[drift.Kind]bool{},
 		out: assessment{
 			commit:    drift.Commit{TenantID: w.o.TenantID, Time: now},
@@ -82,6 +89,7 @@ func (w *Watcher) assess(readings []reading, ev evidence, now time.Time) (assess
 	for i := range readings {
 		if readings[i].good() && !readings[i].same {
 			a.listed(&readings[i])
+			a.dropped(&readings[i])
 		}
 	}
 	a.unlisted(readings)
@@ -143,6 +151,19 @@ func (a *assessor) listed(r *reading) {
 	}
 }
 
+// dropped forgets the groups that no enforced policy excludes any more: they
+// did not change, and nobody was exempted by them.
+func (a *assessor) dropped(r *reading) {
+	if r.asked == nil {
+		return
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(a.w.state.Objects), drift.Key.Compare) {
+		if key.Kind == r.kind && !r.asked[key.ID] {
+			a.out.commit.Gone = append(a.out.commit.Gone, key)
+		}
+	}
+}
+
 // unlisted handles objects that only GET by id returned, and the confirmed
 // deletions.
 func (a *assessor) unlisted(readings []reading) {
@@ -153,7 +174,7 @@ func (a *assessor) unlisted(readings []reading) {
 	}
 	for _, key := range a.ev.deleted {
 		old, ok := a.w.state.Objects[key]
-		if !ok {
+		if !ok || slices.Contains(a.out.commit.Gone, key) {
 			continue
 		}
 		a.out.commit.Gone = append(a.out.commit.Gone, key)
@@ -174,6 +195,11 @@ func (a *assessor) unlisted(readings []reading) {
 func (a *assessor) compare(obj drift.Object) {
 	key := obj.Key()
 	old, known := a.w.state.Objects[key]
+	if !known && key.Kind == drift.Group {
+		// A policy began to exclude it, and that policy's event says so.
+		a.out.commit.Put = append(a.out.commit.Put, obj)
+		return
+	}
 	if !known {
 		a.put(obj, change{key: key, action: a.createdOrRestored(key), new: &obj})
 		return
@@ -230,6 +256,9 @@ func (a *assessor) build() {
 func (a *assessor) judge() error {
 	if len(a.out.commit.Put) == 0 && len(a.out.commit.Gone) == 0 {
 		return nil
+	}
+	if err := a.rollOuts(); err != nil {
+		return err
 	}
 	a.pair()
 	bears := false
@@ -318,21 +347,31 @@ func (a *assessor) event(c change, from *drift.Object) (drift.NewEvent, error) {
 		Old: from, New: c.new, Changes: changes,
 		LastActing: a.lastActing(c), Baseline: a.w.baselineForm(c.key),
 	})
+	window := a.w.window(c.key.Kind, a.now)
+	c.members = movedMembers(c.key.Kind, changes)
 	if c.action == drift.Updated && len(changes) == 0 {
 		v = unseen(c.new, world.Acts(c.new))
+		if undone, ok := a.w.undone(c, *window); ok {
+			v = undone
+		}
+	}
+	actor, reason, spent := a.w.attribute(c, *window)
+	a.out.spent = append(a.out.spent, spent...)
+	if actor != nil && actor.Kind == "microsoft" {
+		v = judge.ByMicrosoft(v)
 	}
 	if c.action == drift.Restored {
 		v.Summary = restoredSummary(c.new, v.Summary)
 	}
 	ref := c.ref()
 	e := drift.Event{
-		Time: a.now, Type: drift.DriftChanged, Window: a.w.window(c.key.Kind, a.now),
+		Time: a.now, Type: drift.DriftChanged, Window: window,
 		Tenant: a.w.o.Tenant, TenantID: a.w.o.TenantID,
 		Object: &ref, Action: c.action,
 		Direction: drift.PtrTo(v.Direction), Severity: v.Severity,
 		LockoutRisk: drift.PtrTo(v.Lockout), LockoutReasons: nonNil(v.Reasons),
 		Summary: v.Summary, Changes: nonNil(v.Changes), Patch: patch,
-		Affects: v.Affects, Related: c.related,
+		Affects: v.Affects, Related: c.related, Actor: actor, Reason: reason,
 	}
 	a.w.expected(&e, c)
 	told, err := a.reckon(c.key, ref, &e)

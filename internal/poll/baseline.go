@@ -63,6 +63,7 @@ func (w *Watcher) Accept(key drift.Key, m Move) ([]drift.Event, error) {
 		}
 		b := w.newBaseline(now, w.state.Revision, objects, m)
 		b.Kinds = union(w.state.Baseline.Kinds, []drift.Kind{key.Kind})
+		b.GraphVersion = w.state.Baseline.GraphVersion // of all the others
 		return b, nil
 	})
 }
@@ -158,7 +159,7 @@ func (w *Watcher) move(make func(now time.Time) (*drift.Baseline, error)) ([]dri
 func (w *Watcher) rebase(b *drift.Baseline, now time.Time) (drift.Commit, error) {
 	commit := drift.Commit{TenantID: w.o.TenantID, Time: now, Baseline: b}
 	var world *judge.World
-	r := reckoner{tenant: w.o.Tenant, baseline: b, now: now, world: func() *judge.World {
+	r := reckoner{tenant: w.o.Tenant, version: w.o.GraphVersion, baseline: b, now: now, world: func() *judge.World {
 		if world == nil {
 			world = judge.NewWorld(maps.Values(w.state.Objects), w.o.Emergency, w.o.Names)
 		}
@@ -228,7 +229,10 @@ func (a *assessor) complete() bool {
 	if a.out.commit.Seen != nil {
 		seen = a.out.commit.Seen
 	}
-	return !slices.ContainsFunc(a.w.o.Kinds, func(k drift.Kind) bool { return !slices.Contains(seen, k) })
+	return !slices.ContainsFunc(a.w.o.Kinds, func(k drift.Kind) bool {
+		// Groups may be unreadable for good, and the baseline must not wait for them.
+		return !slices.Contains(seen, k) && k != drift.Group
+	})
 }
 
 // baselineForm is the baseline's form of one object, nil when it has none.

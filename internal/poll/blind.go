@@ -121,6 +121,9 @@ func (w *Watcher) sights(readings []reading, a *assessment) map[drift.Reason]sig
 	w.sightStale(a, out)
 	w.sightQuarantine(readings, a, out)
 	w.sightUnknown(a, out)
+	for reason, text := range w.limits {
+		out[reason] = sight{text: text}
+	}
 	return out
 }
 

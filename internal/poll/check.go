@@ -37,6 +37,7 @@ func (w *Watcher) Check(ctx context.Context) (Report, error) {
 	readings := w.read(ctx)
 	now := time.Now().UTC()
 	ev := w.doubt(ctx, readings, now)
+	w.prepare(ctx, readings, ev, now)
 	if err := ctx.Err(); err != nil {
 		return Report{}, err
 	}

@@ -22,6 +22,9 @@ func (w *Watcher) settleLocked(a assessment, now time.Time) error {
 		return nil
 	}
 	w.degraded = w.degraded && a.commit.Empty()
+	for _, id := range a.spent {
+		w.audits.spent[id] = true
+	}
 	w.settleBlindness(a)
 	for _, obj := range a.renewed {
 		w.state.Objects[obj.Key()] = obj
@@ -50,6 +53,7 @@ func (w *Watcher) commitLocked(c drift.Commit) (drift.Committed, error) {
 	for i := range done.Events {
 		w.logEvent(&done.Events[i])
 	}
+	w.await(c.Events, done.Events)
 	if len(done.Events) > 0 {
 		w.o.Wake()
 	}

@@ -33,7 +33,7 @@ func (w *Watcher) Expect(pattern string, until time.Time, reason, by string) (dr
 	if _, err := w.commitLocked(drift.Commit{TenantID: w.o.TenantID, Time: now, Entries: entries}); err != nil {
 		return x, err
 	}
-	w.expectations = append(w.current(now), x)
+	w.expectations = append(w.announced(now), x)
 	return x, nil
 }
 
@@ -52,7 +52,7 @@ func (w *Watcher) Withdraw(id string) (drift.Expectation, error) {
 	if _, err := w.commitLocked(drift.Commit{TenantID: w.o.TenantID, Time: now, Entries: entries}); err != nil {
 		return gone, err
 	}
-	w.expectations = slices.DeleteFunc(w.current(now), func(x drift.Expectation) bool { return x.ID == id })
+	w.expectations = slices.DeleteFunc(w.announced(now), func(x drift.Expectation) bool { return x.ID == id })
 	return gone, nil
 }
 
@@ -60,15 +60,15 @@ func (w *Watcher) Withdraw(id string) (drift.Expectation, error) {
 func (w *Watcher) Expectations() []drift.Expectation {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	all := w.current(time.Now())
+	all := w.announced(time.Now())
 	slices.SortFunc(all, func(a, b drift.Expectation) int {
 		return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.ID, b.ID))
 	})
 	return all
 }
 
-// current is a copy of the announcements that are not over.
-func (w *Watcher) current(now time.Time) []drift.Expectation {
+// announced is a copy of the announcements that are not over.
+func (w *Watcher) announced(now time.Time) []drift.Expectation {
 	return slices.DeleteFunc(slices.Clone(w.expectations), func(x drift.Expectation) bool { return !x.Until.After(now) })
 }
 
@@ -111,7 +111,7 @@ func (w *Watcher) loadExpectations() error {
 //	matches, an enforced policy deleted   filled    none: as loud as it is
 //	does not match, or too late           none      none
 func (w *Watcher) expected(e *drift.Event, c change) {
-	for _, x := range w.current(e.Time) {
+	for _, x := range w.announced(e.Time) {
 		if !announces(x.Pattern, c) {
 			continue
 		}

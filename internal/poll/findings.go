@@ -16,6 +16,7 @@ import (
 // and closes. It is pure.
 type reckoner struct {
 	tenant   string
+	version  string // of Graph, that objects are read through now
 	baseline *drift.Baseline
 	world    func() *judge.World
 	now      time.Time
@@ -32,15 +33,23 @@ func (r reckoner) finding(key drift.Key, current *drift.Object) (*drift.Finding,
 	if obj, ok := r.baseline.Objects[key]; ok {
 		base = &obj
 	}
+	if key.Kind == drift.Group && (base == nil || current == nil) {
+		return nil, nil // which groups are watched follows from the policies, and is their drift
+	}
 	if base == nil && current == nil || base != nil && current != nil && base.Digest == current.Digest {
 		return nil, nil
+	}
+	if base != nil && current != nil && r.baseline.GraphVersion != "" && r.baseline.GraphVersion != r.version {
+		if base, current = shared(r.baseline.GraphVersion, base, current); base.Digest == current.Digest {
+			return nil, nil
+		}
 	}
 	changes, patch, err := diff.Objects(canonical(base), canonical(current))
 	if err != nil {
 		return nil, err
 	}
-	if base != nil && current != nil && r.world().OnlyExcuses(changes) {
-		return nil, nil // a configured emergency account was added: never drift (detection law §3.3)
+	if key.Kind == drift.Policy && base != nil && current != nil && r.world().OnlyExcuses(changes) {
+		return nil, nil // as the guard writes: no drift, and never opened
 	}
 	v := r.world().Judge(judge.Case{Old: base, New: current, Changes: changes})
 	ref := drift.Ref{Kind: key.Kind, ID: key.ID}
@@ -126,7 +135,7 @@ func (a *assessor) current(key drift.Key) *drift.Object {
 }
 
 func (a *assessor) reckoner() reckoner {
-	return reckoner{tenant: a.w.o.Tenant, baseline: a.w.state.Baseline, world: a.theWorld, now: a.now}
+	return reckoner{tenant: a.w.o.Tenant, version: a.w.o.GraphVersion, baseline: a.baseline, world: a.theWorld, now: a.now}
 }
 
 // reckonSilently brings findings up to date that no event of this pass speaks

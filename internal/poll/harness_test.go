@@ -1,6 +1,7 @@
 package poll_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -40,6 +41,8 @@ type rig struct {
 	store  *store.Store
 	reg    *prometheus.Registry
 	opts   func(*poll.Options)
+	// version of Graph to read through, v1.0 when empty.
+	version string
 
 	watcher *poll.Watcher
 	stop    func()
@@ -80,14 +83,14 @@ func (r *rig) open() {
 	})
 	must(r.t, err)
 	client, err := graph.New(graph.Options{
-		Endpoint: "https://graph.microsoft.com", Tenant: "contoso", Transport: r.sim, Tokens: tokens,
+		Endpoint: "https://graph.microsoft.com", Version: r.version, Tenant: "contoso", Transport: r.sim, Tokens: tokens,
 		RequestsPerSecond: 1, Metrics: graph.NewMetrics(r.reg),
 	})
 	must(r.t, err)
 	schedule, err := poll.ParseSchedule("@every 1m", time.Now())
 	must(r.t, err)
 	o := poll.Options{
-		Tenant: "contoso", TenantID: tenantID, Schedule: schedule, GraphVersion: "v1.0",
+		Tenant: "contoso", TenantID: tenantID, Schedule: schedule, GraphVersion: cmp.Or(r.version, "v1.0"),
 		Kinds:  []drift.Kind{drift.Policy, drift.NamedLocation, drift.AuthenticationStrength, drift.AuthenticationContext, drift.SecurityDefaults},
 		Source: client, Store: r.store, Emergency: judge.Emergency{},
 		Route:   func(*drift.Event, []string) []string { return []string{"oncall"} },

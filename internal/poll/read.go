@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cadrift/cadrift/internal/canon"
 	"github.com/cadrift/cadrift/internal/drift"
@@ -24,6 +25,9 @@ type reading struct {
 	version uint64
 	// objects are the listed ones by id.
 	objects map[string]drift.Object
+	// asked are, of groups, the ids that were asked for: a group that nobody
+	// excludes any more is not missing.
+	asked map[string]bool
 }
 
 // good tells whether the collection was read completely.
@@ -39,6 +43,9 @@ func (w *Watcher) read(ctx context.Context) []reading {
 	var shared error
 	outages := 0
 	for _, kind := range w.o.Kinds {
+		if kind == drift.Group {
+			continue // found in the policies, read after them
+		}
 		if shared != nil {
 			out = append(out, reading{kind: kind, err: shared})
 			continue
@@ -55,6 +62,11 @@ func (w *Watcher) read(ctx context.Context) []reading {
 			continue
 		}
 		out = append(out, w.understand(listing))
+	}
+	if slices.Contains(w.o.Kinds, drift.Group) && shared == nil {
+		if r, ok := w.readGroups(ctx, out); ok {
+			out = append(out, r)
+		}
 	}
 	return out
 }

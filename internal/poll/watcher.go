@@ -38,6 +38,8 @@ type Store interface {
 	Versions(tenantID string, key drift.Key, limit int) ([]store.Version, error)
 	// Entries returns the tenant's records of one kind.
 	Entries(tenantID, kind string) ([]drift.Entry, error)
+	// Events returns events of the history, newest first.
+	Events(q store.EventQuery) ([]drift.Event, *uint64, error)
 }
 
 // Options are a watcher's settings and neighbours.
@@ -56,8 +58,21 @@ type Options struct {
 	Store Store
 	// Guard is told of good passes; nil: there is none.
 	Guard Guard
-	// Names resolves directory ids, nil when names are not resolved.
+	// Names resolves directory ids, nil when names are not resolved. With
+	// ResolveNames the watcher keeps names of its own instead.
 	Names judge.Names
+	// ResolveNames asks the Directory for names.
+	ResolveNames bool
+	// Directory, Members, Audit and Hidden are nil where names, groups, actors
+	// and hidden policies are not asked for.
+	Directory Directory
+	Members   Members
+	Audit     Auditor
+	Hidden    Hidden
+	// ActorIPs keeps the addresses of actors; ClientIDs are our own
+	// applications, by which our own writes are recognised.
+	ActorIPs  bool
+	ClientIDs []string
 	// Route names the receivers of an event; told are those who were told of
 	// the drift's opening.
 	Route func(e *drift.Event, told []string) []string
@@ -85,6 +100,16 @@ type Watcher struct {
 
 	// promised is when the loop will have shown that it lives, see promise.
 	promised atomic.Pointer[time.Time]
+	names    *book // has a lock of its own
+	audits   audits
+	limits   map[drift.Reason]string // what is good to know and cannot be known
+	warmed   struct {
+		revision uint64
+		at       time.Time
+	}
+	excluded  []string // the groups of the policies as last read
+	groupTurn int
+	hiddenAt  time.Time
 
 	// mu guards what follows; it is never held across a request.
 	mu       sync.Mutex
@@ -99,6 +124,8 @@ type Watcher struct {
 	dir      dirState
 	// expectations are the announced changes, over or not.
 	expectations []drift.Expectation
+	waiting      []awaiting // events without their actor
+	resumed      bool
 }
 
 // Result is how a pass ended.
@@ -121,6 +148,11 @@ func New(o Options) (*Watcher, error) {
 		o: o, turn: make(chan struct{}, 1),
 		settled: map[drift.Kind]uint64{}, stale: map[drift.Key]int{}, looked: map[drift.Key]time.Time{},
 		blind: map[drift.Reason]*condition{}, readAt: map[drift.Kind]time.Time{},
+		audits: newAudits(), limits: map[drift.Reason]string{},
+	}
+	if o.Directory != nil && o.ResolveNames {
+		w.names = newBook(o.Directory)
+		w.o.Names = w.names.name
 	}
 	w.state = drift.State{Tenant: o.Tenant, TenantID: o.TenantID}
 	if o.Store != nil {
@@ -239,6 +271,7 @@ func (w *Watcher) Pass(ctx context.Context) error {
 	}
 	start := time.Now()
 	w.promise(w.budget(start))
+	w.resume(start)
 	w.rereadDir(start.UTC())
 	pctx, cancel := context.WithTimeout(ctx, w.budget(start))
 	defer cancel()
@@ -248,15 +281,19 @@ func (w *Watcher) Pass(ctx context.Context) error {
 	}
 	now := time.Now().UTC()
 	ev := w.doubt(pctx, readings, now)
+	w.prepare(pctx, readings, ev, now)
 	if ctx.Err() != nil {
 		return nil
 	}
 	err := w.conclude(readings, ev, now)
 	w.o.Metrics.passed(w, time.Since(start))
-	if err != nil {
-		return err
+	if err == nil {
+		err = w.lookBeside(ctx)
 	}
-	return w.guard(ctx)
+	if err == nil {
+		err = w.guard(ctx)
+	}
+	return err
 }
 
 // budget bounds a pass, so that being blind is noticed in time even when every

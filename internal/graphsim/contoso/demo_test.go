@@ -116,6 +116,7 @@ func state(t *testing.T, tenant *graphsim.Tenant) map[string]any {
 			out[id] = read(t, tenant, kind, id)
 		}
 	}
+	out[travellers] = tenant.MembersOf(ID(travellers))
 	return out
 }
 
@@ -172,8 +173,11 @@ func checkEnd(t *testing.T, tenant *graphsim.Tenant) {
 	if got := read(t, tenant, drift.Policy, list[len(list)-1]); got["displayName"] != deviceCode {
 		t.Errorf("the newest policy is %v", got["displayName"])
 	}
-	if got := len(tenant.Writes()); got != len(Script())-1 {
-		t.Errorf("got %d writes of %d steps, one of which is none", got, len(Script()))
+	if got := len(tenant.Writes()); got != len(Script())-2 {
+		t.Errorf("got %d writes of %d steps, of which one is none and one fills a group", got, len(Script()))
+	}
+	if got := len(tenant.MembersOf(ID(travellers))); got != 14 { // Charlie and the group that they are in
+		t.Errorf("%s has %d members, want 14", travellers, got)
 	}
 	for _, w := range tenant.Writes() {
 		if w.Actor.Name == "" || w.Actor.ID == "" {

@@ -51,6 +51,13 @@ func Script() []Step {
 			},
 		},
 		{
+			Title: fmt.Sprintf("Sam adds twelve people to a group below %q", travellers), Pause: 12 * time.Second,
+			Expect: "weaker, high: nothing changed in the policy, and twelve more people are exempt from it",
+			Do: func(t *graphsim.Tenant) error {
+				return t.As(sam).JoinGroup(ID("Conference visitors"), ids(crowd())...)
+			},
+		},
+		{
 			Title: fmt.Sprintf("The release pipeline switches %q off", finance), Expect: "weaker, critical: the policy no longer acts", Pause: 15 * time.Second,
 			Do: patch(robot, finance, body{"state": "disabled"}),
 		},
@@ -63,8 +70,12 @@ func Script() []Step {
 			Do: patch(robot, finance, body{"state": "enabled"}),
 		},
 		{
-			Title: fmt.Sprintf("Alex deletes %q", deviceCode), Expect: "weaker, critical: device code flow is open to everybody", Pause: 15 * time.Second,
-			Do: func(t *graphsim.Tenant) error { return t.As(alex).DeletePolicy(ID(deviceCode)) },
+			Title: fmt.Sprintf("Alex deletes %q, and the audit log is late", deviceCode), Pause: 15 * time.Second,
+			Expect: "weaker, critical: device code flow is open to everybody; who it was is told when the log knows",
+			Do: func(t *graphsim.Tenant) error {
+				t.Tune(func(b *graphsim.Behaviour) { b.AuditDelay = 4 * time.Second })
+				return t.As(alex).DeletePolicy(ID(deviceCode))
+			},
 		},
 		{
 			Title: "… and makes it anew under the same name", Expect: "stronger, medium: a new policy, related to the deleted one", Pause: 15 * time.Second,

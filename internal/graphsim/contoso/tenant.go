@@ -30,6 +30,7 @@ func New(now time.Time) (*graphsim.Server, *graphsim.Tenant, error) {
 		ClientID: ClientID, ObjectID: ID("cadrift service principal"), Name: "cadrift", Secret: ClientSecret,
 		Roles: []string{graphsim.PolicyReadAll, graphsim.PolicyWrite, graphsim.AuditRead, graphsim.DirectoryRead},
 	})
+	populate(tenant)
 	for _, kind := range []drift.Kind{drift.NamedLocation, drift.AuthenticationStrength, drift.AuthenticationContext, drift.Policy} {
 		for _, what := range furniture(kind, now) {
 			if err := tenant.Seed(kind, text(what)); err != nil {

@@ -1,0 +1,443 @@
+package poll_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/graph"
+	"github.com/cadrift/cadrift/internal/graphsim"
+	"github.com/cadrift/cadrift/internal/poll"
+)
+
+const (
+	alexID   = "99999999-9999-9999-9999-999999999999"
+	kimID    = "77777777-7777-4777-8777-777777777777"
+	deadID   = "88888888-8888-4888-8888-888888888888"
+	exempt   = "aaaaaaaa-0000-4000-8000-00000000000a"
+	nested   = "aaaaaaaa-0000-4000-8000-00000000000b"
+	robotID  = "bbbbbbbb-0000-4000-8000-00000000000b"
+	exempted = `"conditions":{"users":{"includeUsers":["All"],"excludeGroups":["` + exempt + `"]},"applications":{"includeApplications":["All"]},"clientAppTypes":["all"]}`
+)
+
+// asksAll makes a watcher that asks for names, groups, actors and hidden
+// policies.
+func asksAll(o *poll.Options) {
+	c := o.Source.(*graph.Client)
+	o.Directory, o.Members, o.Audit, o.Hidden = c, c, c, c
+	o.ResolveNames, o.ClientIDs = true, []string{clientID}
+	o.Kinds = append(o.Kinds, drift.Group)
+}
+
+// inFullRig has a directory, and an app that may read it and the audit log.
+func inFullRig(t *testing.T, opts func(*poll.Options), test func(r *rig)) {
+	inRig(t, func(o *poll.Options) {
+		asksAll(o)
+		if opts != nil {
+			opts(o)
+		}
+	}, func(r *rig) {
+		r.grant(graphsim.DirectoryRead, graphsim.AuditRead)
+		r.tenant.AddUser(alexID, "alex@contoso.example", "Alex")
+		r.tenant.AddUser(kimID, "kim@contoso.example", "Kim")
+		test(r)
+	})
+}
+
+func (r *rig) grant(roles ...string) {
+	r.tenant.AddApp(graphsim.App{ClientID: clientID, Secret: "sesame", Name: "cadrift", Roles: append(roles, graphsim.PolicyReadAll)})
+	r.sim.RevokeTokens(r.tenant)
+}
+
+// later lets an hour-less minute go by and makes a pass.
+func (r *rig) later() []drift.Event {
+	r.t.Helper()
+	n := len(r.events())
+	time.Sleep(time.Minute)
+	r.pass()
+	return r.since(n)
+}
+
+func (r *rig) blind() map[drift.Reason]string {
+	out := map[drift.Reason]string{}
+	for _, b := range r.watcher.Status().Blind {
+		out[b.Reason] = b.Text
+	}
+	return out
+}
+
+// Nothing changed in the policy, but twelve people became exempt: one alert,
+// which names the policies.
+func TestMembersOfAnExcludedGroup(t *testing.T) {
+	inFullRig(t, nil, func(r *rig) {
+		var crowd []string
+		for i := range 12 {
+			id := fmt.Sprintf("cccccccc-0000-4000-8000-0000000000%02d", i)
+			r.tenant.AddUser(id, fmt.Sprintf("user%d@contoso.example", i), "User")
+			crowd = append(crowd, id)
+		}
+		r.tenant.AddGroup(nested, "Travellers")
+		r.tenant.AddGroup(exempt, "Exempt", kimID, nested)
+		r.policy("CA001", exempted+","+mfa)
+		r.policy("CA002", exempted+","+mfa)
+		r.pass()
+		if got := r.watcher.Status().Objects[drift.Group]; got != 1 {
+			t.Fatalf("got %d groups, want the excluded one", got)
+		}
+		if got := r.later(); len(got) != 0 {
+			t.Fatalf("got %v, want nothing", lines(got))
+		}
+		must(t, r.admin.JoinGroup(nested, crowd...)) // a group below it
+		got := r.later()
+		expect(t, got, "updated Exempt weaker high")
+		e := got[0]
+		if len(e.Affects) != 2 || len(e.Changes) != 1 || len(e.Changes[0].Added) != 12 || actor(e) != "user alex@contoso.example" {
+			t.Errorf("got %d policies, changes %+v, by %s", len(e.Affects), e.Changes, actor(e))
+		}
+		if !strings.Contains(e.Changes[0].Text, "user3@contoso.example") {
+			t.Errorf("nobody is named: %q", e.Changes[0].Text)
+		}
+		must(t, r.admin.LeaveGroup(exempt, nested))
+		expect(t, r.later(), "updated Exempt stronger medium")
+	})
+}
+
+// Which groups are watched follows from the policies: one that no enforced
+// policy excludes is dropped, and taken up again, without a word of its own.
+func TestGroupsFollowThePolicies(t *testing.T) {
+	inFullRig(t, func(o *poll.Options) { o.AutoPin = true }, func(r *rig) {
+		r.tenant.AddGroup(exempt, "Exempt", kimID)
+		id := r.policy("CA001", exempted+","+mfa)
+		r.pass()
+		must(t, r.admin.PatchPolicy(id, `{"state":"disabled"}`))
+		if got := r.later(); len(got) != 1 || got[0].Object.Kind != drift.Policy {
+			t.Errorf("got %v, want the policy alone", lines(got))
+		}
+		if got := r.watcher.Status().Objects[drift.Group]; got != 0 {
+			t.Errorf("got %d groups, want none", got)
+		}
+		must(t, r.admin.JoinGroup(exempt, alexID)) // nobody watches
+		must(t, r.admin.PatchPolicy(id, `{"state":"enabled"}`))
+		for _, e := range r.later() {
+			if e.Action == drift.Created || e.Action == drift.Deleted || e.Type != drift.DriftChanged {
+				t.Errorf("got %v", lines([]drift.Event{e}))
+			}
+		}
+		if got := r.watcher.Status().Objects[drift.Group]; got != 1 {
+			t.Errorf("got %d groups, want one", got)
+		}
+	})
+}
+
+// A group that is deleted, and an id that never was one.
+func TestDeletedGroup(t *testing.T) {
+	inFullRig(t, nil, func(r *rig) {
+		r.tenant.AddGroup(exempt, "Exempt", kimID)
+		r.policy("CA001", exempted+","+mfa)
+		r.policy("CA002", strings.Replace(exempted, exempt, deadID, 1)+","+mfa)
+		r.pass()
+		r.later()
+		if got := r.blind()[drift.ReasonGroups]; !strings.Contains(got, deadID) || strings.Contains(got, exempt) {
+			t.Errorf("got blind spot %q, want the dead id named", got)
+		}
+		r.tenant.RemoveEntry(exempt)
+		r.start()
+		n := len(r.events())
+		time.Sleep(3 * time.Minute)
+		expect(t, r.since(n), "deleted Exempt stronger medium")
+		if got := r.blind()[drift.ReasonGroups]; !strings.Contains(got, exempt) {
+			t.Errorf("got blind spot %q, want the deleted group named", got)
+		}
+	})
+}
+
+// Without the permission nothing fails: ids stand for names, and status says
+// what is not seen. There is no event about it, and each is logged once.
+func TestWithoutDirectoryAndAuditPermission(t *testing.T) {
+	inFullRig(t, func(o *poll.Options) { o.AutoPin = true }, func(r *rig) {
+		r.grant()
+		id := r.policy("CA001", exempted+","+mfa)
+		r.pass()
+		must(t, r.admin.PatchPolicy(id, `{"conditions":{"users":{"excludeUsers":["`+kimID+`"]}}}`))
+		got := r.later()
+		expect(t, got, "updated CA001 weaker high drift opened")
+		if text := got[0].Changes[0].Text; !strings.Contains(text, kimID[:8]) || strings.Contains(text, "unknown") {
+			t.Errorf("got %q, want the id and no claim about it", text)
+		}
+		r.later()
+		blind := r.blind()
+		for _, reason := range []drift.Reason{drift.ReasonNames, drift.ReasonAudit, drift.ReasonGroups} {
+			if !strings.Contains(blind[reason], "Read") {
+				t.Errorf("%s: got %q, want the permission named", reason, blind[reason])
+			}
+		}
+		if s := r.watcher.Status(); s.LastResult != poll.OK || s.Baseline == nil {
+			t.Errorf("got result %s, baseline %v", s.LastResult, s.Baseline)
+		}
+		r.grant(graphsim.DirectoryRead, graphsim.AuditRead)
+		time.Sleep(2 * time.Hour)
+		for range 3 {
+			if got := r.later(); len(got) != 0 && got[0].Type != drift.EventAttributed {
+				t.Errorf("got %v, want no event about it", lines(got))
+			}
+		}
+		if blind := r.blind(); blind[drift.ReasonAudit] != "" || blind[drift.ReasonNames] != "" {
+			t.Errorf("got %v after the permission was given", blind)
+		}
+	})
+}
+
+// Names: known ones, dead ones, and those that may not be read.
+func TestNames(t *testing.T) {
+	inFullRig(t, nil, func(r *rig) {
+		id := r.policy("CA001", everyone+","+mfa)
+		r.pass()
+		must(t, r.admin.PatchPolicy(id, `{"conditions":{"users":{"excludeUsers":["`+kimID+`","`+deadID+`"]}}}`))
+		text := r.later()[0].Changes[0].Text
+		if !strings.Contains(text, "kim@contoso.example") || !strings.Contains(text, "deleted or unknown (88888888…)") {
+			t.Errorf("got %q", text)
+		}
+		// A name is believed for a day: then the account may be gone.
+		r.tenant.RemoveEntry(kimID)
+		time.Sleep(25 * time.Hour)
+		r.pass()
+		if name, alive := r.watcher.Name(kimID); alive || name != "" {
+			t.Errorf("got %q, %v for an account that is gone", name, alive)
+		}
+		r.tenant.Tune(func(b *graphsim.Behaviour) { b.BareTypes = []string{"user"} })
+		must(t, r.admin.PatchPolicy(id, `{"conditions":{"users":{"excludeUsers":["`+alexID+`"]}}}`))
+		if text := r.later()[0].Changes[0].Text; !strings.Contains(text, "99999999…") || strings.Contains(text, "unknown (9999") {
+			t.Errorf("got %q, want the id of an account that lives", text)
+		}
+		r.later()
+		if r.blind()[drift.ReasonNames] == "" {
+			t.Error("names are withheld and nobody says so")
+		}
+	})
+}
+
+func actor(e drift.Event) string {
+	if e.Actor == nil {
+		return "nobody"
+	}
+	return e.Actor.Kind + " " + e.Actor.Name
+}
+
+// The record is there in time: the alert itself says who.
+func TestActorAtOnce(t *testing.T) {
+	inFullRig(t, nil, func(r *rig) {
+		r.tenant.AddPrincipal(robotID, "dddddddd-0000-4000-8000-00000000000d", "Robot", tenantID)
+		id := r.policy("CA001", everyone+","+mfa)
+		r.pass()
+		must(t, r.admin.PatchPolicy(id, `{"state":"disabled"}`))
+		must(t, r.tenant.As(graphsim.ByApp(robotID, "Robot")).SetSecurityDefaults(true))
+		_, err := r.tenant.As(graphsim.ByApp(robotID, "Robot")).CreateLocation(place)
+		must(t, err)
+		got := r.later()
+		for _, e := range got {
+			want := "app Robot"
+			if e.Object.Kind == drift.Policy {
+				want = "user alex@contoso.example"
+			}
+			if actor(e) != want || e.Actor.IP != "" {
+				t.Errorf("%s: got %s (%+v), want %s", e.Object.Name, actor(e), e.Actor, want)
+			}
+		}
+		if len(got) != 3 {
+			t.Errorf("got %v", lines(got))
+		}
+		must(t, r.admin.DeletePolicy(id))
+		if got := r.later(); len(got) != 1 || actor(got[0]) != "user alex@contoso.example" {
+			t.Errorf("got %v by %s", lines(got), actor(got[0]))
+		}
+	})
+}
+
+const place = `{"@odata.type":"#microsoft.graph.ipNamedLocation","displayName":"HQ","isTrusted":false,"ipRanges":[{"@odata.type":"#microsoft.graph.iPv4CidrRange","cidrAddress":"192.0.2.0/26"}]}`
+
+// Records are late, out of order and split: every event is told at once and
+// gets its actor later, each its own, and those who were told hear of it. A
+// restart in between forgets nothing.
+func TestActorLater(t *testing.T) {
+	inFullRig(t, func(o *poll.Options) {
+		o.ActorIPs = true
+		o.Route = func(e *drift.Event, told []string) []string {
+			if e.Type == drift.EventAttributed {
+				return nil
+			}
+			return []string{"oncall"}
+		}
+	}, func(r *rig) {
+		r.tenant.Tune(func(b *graphsim.Behaviour) { b.AuditDelay, b.SplitAudits = 15*time.Minute, true })
+		id := r.policy("CA001", everyone+","+mfa)
+		time.Sleep(30 * time.Minute)
+		r.pass()
+		r.later()
+		n := len(r.events())
+		sam := r.tenant.As(graphsim.User(kimID, "sam@contoso.example", "198.51.100.7"))
+		must(t, r.admin.PatchPolicy(id, `{"state":"disabled"}`))
+		first := r.later()
+		must(t, sam.PatchPolicy(id, `{"displayName":"CA001 (off)"}`))
+		second := r.later()
+		if len(first) != 1 || len(second) == 0 || first[0].Actor != nil || second[0].Actor != nil {
+			t.Fatalf("got %v, %v, want two events without actor", lines(first), lines(second))
+		}
+		r.close()
+		r.open()
+		for range 18 {
+			r.later()
+		}
+		about := map[string]drift.Event{}
+		for _, e := range r.since(n) {
+			if e.Type == drift.EventAttributed {
+				about[e.About] = e
+			}
+		}
+		if len(about) != 2 {
+			t.Fatalf("got %v, want two attributions", lines(r.since(n)))
+		}
+		for id, want := range map[string]string{first[0].ID: "user alex@contoso.example", second[0].ID: "user sam@contoso.example"} {
+			if e := about[id]; actor(e) != want || e.Actor.IP == "" || !strings.Contains(e.Summary, "@contoso.example") {
+				t.Errorf("%s: got %s (%+v)", id, actor(e), e)
+			}
+		}
+		queued := 0
+		for _, d := range r.outbox() {
+			if d.Type == drift.EventAttributed {
+				queued++
+			}
+		}
+		if queued != 2 {
+			t.Errorf("%d attributions are on their way to those who were told, want 2", queued)
+		}
+	})
+}
+
+// outbox are the events that wait for the one receiver.
+func (r *rig) outbox() []drift.Event {
+	r.t.Helper()
+	var out []drift.Event
+	all, err := r.store.Pending("oncall", 1000)
+	must(r.t, err)
+	for _, d := range all {
+		out = append(out, d.Event)
+	}
+	return out
+}
+
+// Microsoft is known by the tenant that owns the app, not by the name it goes
+// by; and our own application by its id.
+func TestMicrosoftAndOurselves(t *testing.T) {
+	inFullRig(t, nil, func(r *rig) {
+		const fake, real = "eeeeeeee-0000-4000-8000-00000000000e", "ffffffff-0000-4000-8000-00000000000f"
+		r.tenant.AddPrincipal(fake, "dddddddd-0000-4000-8000-00000000000d", "Microsoft Managed Policy Manager", tenantID)
+		r.tenant.AddPrincipal(real, "dddddddd-0000-4000-8000-00000000000e", "Policy service", graphsim.MicrosoftOwner)
+		r.tenant.AddPrincipal(robotID, clientID, "cadrift", tenantID)
+		id := r.policy("CA001", everyone+","+mfa)
+		r.pass()
+		for by, want := range map[string]string{fake: "app", real: "microsoft", robotID: "cadrift"} {
+			must(t, r.tenant.As(graphsim.ByApp(by, "Microsoft Managed Policy Manager")).PatchPolicy(id, `{"displayName":"CA001 `+want+`"}`))
+			got := r.later()
+			if len(got) != 1 || got[0].Actor == nil || got[0].Actor.Kind != want {
+				t.Errorf("%s: got %v by %+v", want, lines(got), got[0].Actor)
+			}
+			if strings.Contains(got[0].Summary, "written by Microsoft") != (want == "microsoft") {
+				t.Errorf("got %q by %s", got[0].Summary, want)
+			}
+		}
+	})
+}
+
+// Changed and put back between two passes: the audit log has the form between.
+func TestChangedAndPutBack(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		inFullRig(t, nil, func(r *rig) {
+			id := r.policy("CA001", everyone+","+mfa)
+			r.pass()
+			r.later()
+			if late {
+				r.sim.OnRequest(hang("/auditLogs/"))
+			}
+			must(t, r.admin.PatchPolicy(id, `{"state":"disabled"}`))
+			time.Sleep(20 * time.Second)
+			must(t, r.admin.PatchPolicy(id, `{"state":"enabled"}`))
+			got := r.later()
+			if len(got) != 1 || got[0].Type != drift.DriftChanged || len(got[0].Changes) != 0 {
+				t.Fatalf("late %v: got %v", late, lines(got))
+			}
+			told := got[0]
+			if late {
+				expect(t, got, "updated CA001 mixed medium")
+				r.sim.OnRequest(nil)
+				for range 12 {
+					if more := r.later(); len(more) > 0 {
+						got = append(got, more...)
+					}
+				}
+				told = got[len(got)-1]
+				if told.Type != drift.EventAttributed || told.About != got[0].ID {
+					t.Fatalf("got %v", lines(got))
+				}
+			}
+			if told.Severity != drift.Critical || told.Dir() != drift.Mixed || !strings.Contains(told.Summary, "changed and put back") || actor(told) != "user alex@contoso.example" {
+				t.Errorf("late %v: got %s %s %q by %s", late, told.Dir(), told.Severity, told.Summary, actor(told))
+			}
+		})
+	}
+}
+
+// Who wrote is never waited for: an audit log that does not answer holds an
+// alert up by two seconds at most, and fails nothing.
+func TestAlertsDoNotWait(t *testing.T) {
+	inFullRig(t, nil, func(r *rig) {
+		id := r.policy("CA001", everyone+","+mfa)
+		r.pass()
+		r.later()
+		r.sim.OnRequest(hang("/auditLogs/", "/directoryObjects/"))
+		must(t, r.admin.PatchPolicy(id, `{"state":"disabled"}`))
+		time.Sleep(time.Minute)
+		began := time.Now()
+		r.pass()
+		got := r.events()
+		e := got[len(got)-1]
+		if e.Type != drift.DriftChanged || e.Time.Sub(began) > 8*time.Second { // three paced listings take the rest
+			t.Errorf("got %s after %v", e.Type, e.Time.Sub(began))
+		}
+		if s := r.watcher.Status(); s.LastResult != poll.OK {
+			t.Errorf("got result %s", s.LastResult)
+		}
+	})
+}
+
+// Policies that v1.0 leaves out are named, one that was just made is not.
+func TestHiddenPolicies(t *testing.T) {
+	inFullRig(t, nil, func(r *rig) {
+		id := r.policy("CA001", everyone+","+mfa)
+		r.policy("CA002", everyone+","+mfa)
+		r.tenant.HideFromV1(id)
+		r.pass()
+		r.later()
+		if got := r.blind()[drift.ReasonHidden]; !strings.Contains(got, id) {
+			t.Errorf("got %q, want the hidden id", got)
+		}
+		if n := len(slices.DeleteFunc(r.events(), func(e drift.Event) bool { return e.Type != drift.MonitorBlind })); n != 0 {
+			t.Errorf("got %d events about it, want a gauge and a line in status", n)
+		}
+	})
+}
+
+// hang lets requests to some paths wait until their caller gives up.
+func hang(parts ...string) func(*http.Request) *graphsim.Fault {
+	return func(q *http.Request) *graphsim.Fault {
+		for _, part := range parts {
+			if strings.Contains(q.URL.Path, part) {
+				return &graphsim.Fault{Delay: time.Hour}
+			}
+		}
+		return nil
+	}
+}
