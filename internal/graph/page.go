@@ -164,6 +164,9 @@ func checkJSON(body []byte) error {
 // checkType accepts JSON in UTF-8.
 func checkType(header http.Header) error {
 	kind, params, err := mime.ParseMediaType(header.Get("Content-Type"))
+	if kind == "text/html" {
+		return malformed("an HTML page instead of JSON: a proxy or a captive portal may have given it")
+	}
 	if err != nil || kind != "application/json" {
 		return malformed("the content type is not application/json")
 	}

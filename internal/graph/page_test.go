@@ -42,9 +42,9 @@ func TestListRefusesBadPages(t *testing.T) {
 		answers []answer
 		want    string
 	}{
-		{"html", []answer{{body: "<html>sign in</html>", header: html}}, "page 1: 200 OK: the content type"},
+		{"html", []answer{{body: "<html>sign in</html>", header: html}}, "page 1: 200 OK: an HTML page"},
 		{"html called json", one("<html>sign in</html>"), "page 1: 200 OK: not JSON"},
-		{"html on page two", two(answer{body: "<html>", header: html}), "page 2: 200 OK: the content type"},
+		{"html on page two", two(answer{body: "<html>", header: html}), "page 2: 200 OK: an HTML page"},
 		{"no content type", []answer{{body: collection(""), header: with("Content-Type", "")}}, "the content type"},
 		{"text", []answer{{body: collection(""), header: with("Content-Type", "text/plain")}}, "the content type"},
 		{"content type with tail", []answer{{body: collection(""), header: with("Content-Type", "application/json-seq")}}, "the content type"},

@@ -177,7 +177,7 @@ func (t *Tokens) settle(made grant, fault *Error, old drift.Secret, fresh bool) 
 		return t.token, nil
 	}
 	pause := mintPause
-	if !old.IsZero() { // there is time, until it expires
+	if !old.IsZero() && !fresh { // there is time, until it expires
 		pause = max(mintPause, min(renewPause, t.expires.Sub(now)))
 	}
 	t.pause = now.Add(max(pause, fault.RetryAfter))
