@@ -50,14 +50,14 @@ func TestBlindnessIsTold(t *testing.T) {
 		{
 			name:   "HTML with 200",
 			fault:  func(s *stage) { s.cloud.OnRequest(onPolicies(graphsim.HTML(200))) },
-			reason: drift.ReasonIncomplete, severity: drift.High, within: 90 * time.Second, says: "HTML",
+			reason: drift.ReasonIncomplete, severity: drift.High, within: 90 * time.Second, says: "HTML page",
 		},
 		{
 			name: "nextLink to another host",
 			fault: func(s *stage) {
 				s.cloud.OnRequest(onPolicies(graphsim.Edits(graphsim.NextLink("https://evil.example" + policiesPath + "?$skiptoken=x"))))
 			},
-			reason: drift.ReasonIncomplete, severity: drift.High, within: 90 * time.Second, says: "evil.example",
+			reason: drift.ReasonIncomplete, severity: drift.High, within: 90 * time.Second, says: "leads elsewhere",
 		},
 		{
 			name:   "one id twice with different content",

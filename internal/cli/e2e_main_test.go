@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"context"
+	"flag"
 	"os"
 	"os/signal"
 	"syscall"
@@ -19,6 +20,10 @@ const version = "v0.0.0-e2e"
 // under that name is cmd/cadrift. Tests start it as a process of its own, so
 // that signals, exit codes and file locks are the real ones.
 func TestMain(m *testing.M) {
+	// These tests wait for a daemon far more than they compute.
+	if err := flag.Set("test.parallel", "12"); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"cadrift": func() {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		context.AfterFunc(ctx, stop)

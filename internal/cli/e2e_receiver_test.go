@@ -32,6 +32,8 @@ type receiver struct {
 	got    []delivery
 	gate   chan struct{} // answers wait for its end; nil: they do not
 	held   int
+
+	echo bool // answers repeat the address and the headers of the request
 }
 
 func newReceiver() (*receiver, error) {
@@ -66,6 +68,9 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.held--
 	}
 	w.WriteHeader(d.status)
+	if r.echo {
+		fmt.Fprintf(w, "cannot take http://%s%s with %v", req.Host, req.URL, req.Header)
+	}
 }
 
 // hold lets every answer wait until release is called.
