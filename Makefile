@@ -6,7 +6,7 @@ GO          ?= go
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 STATICCHECK  = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 20s
-LDFLAGS      = -s -w -buildid= -X github.com/prometheus/common/version.Version=$(VERSION)
+LDFLAGS      = -s -w -buildid= -X main.version=$(VERSION) -X github.com/prometheus/common/version.Version=$(VERSION)
 
 export CGO_ENABLED = 0
 
