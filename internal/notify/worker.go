@@ -30,7 +30,7 @@ const (
 	// window is how many rows one round looks at.
 	window = 1000
 	// grace is how long a try may go on after the worker was told to stop.
-	grace = 8 * time.Second
+	grace = 4 * time.Second
 	// forever is a wait that only Wake or the end interrupts.
 	forever = time.Duration(-1)
 )
