@@ -14,8 +14,9 @@ import (
 //	admin VERB KIND ID BODY   create, patch, delete, restore, reorder
 //	fault NAME                let an answer of Graph go wrong; "none" ends it
 //	receiver [STATUS]         start a webhook receiver, $HOOK; or set what it answers
+//	receiver hold|release     let it keep its answers back
 //	received N [PATTERN]      wait for N deliveries that match
-//	daemon start|ready|passes|hup|stop|kill
+//	daemon start|ready|passes N|hup|stop|interrupt|kill
 //	fetch URL FILE            GET a page; ! expects a status of 400 or more
 //	until PATTERN PROGRAM...  repeat a program until its output matches
 //	keys FILE PATH KEY...     FILE is one JSON document with the keys at the path; !KEY is absent

@@ -28,6 +28,8 @@ type world struct {
 	hook   *receiver
 	daemon *daemon
 	hashes map[string][]byte
+	// release lets the receiver answer again.
+	release func()
 }
 
 type worldKey struct{}
@@ -114,6 +116,8 @@ func (w *world) faultCommand(args []string) error {
 		w.stage.cloud.OnRequest(onPolicies(graphsim.Edits(graphsim.EmptyList)))
 	case "html":
 		w.stage.cloud.OnRequest(onPolicies(graphsim.HTML(http.StatusOK)))
+	case "hang":
+		w.stage.cloud.OnRequest(onPolicies(&graphsim.Fault{Delay: time.Minute}))
 	case "unparsable":
 		// Nothing that a client of today's model could read: it has an id.
 		w.stage.cloud.OnRequest(onPolicies(graphsim.Edits(func(body map[string]any) {
@@ -133,6 +137,14 @@ func (w *world) faultCommand(args []string) error {
 }
 
 func (w *world) receiverCommand(args []string) (err error) {
+	if len(args) == 1 && args[0] == "hold" {
+		w.release = w.hook.hold()
+		return nil
+	}
+	if len(args) == 1 && args[0] == "release" {
+		w.release()
+		return nil
+	}
 	if len(args) == 1 {
 		status, err := strconv.Atoi(args[0])
 		if err == nil {
@@ -193,9 +205,13 @@ func (w *world) daemonCommand(args []string) (err error) {
 		return w.daemon.passes(n)
 	case "hup":
 		return w.daemon.cmd.Process.Signal(syscall.SIGHUP)
-	case "stop":
+	case "stop", "interrupt":
+		sig := syscall.SIGTERM
+		if args[0] == "interrupt" {
+			sig = syscall.SIGINT
+		}
 		began := time.Now()
-		err := w.daemon.end(syscall.SIGTERM)
+		err := w.daemon.end(sig)
 		if took := time.Since(began); err == nil && took > 5*time.Second {
 			err = fmt.Errorf("the stop took %s", took)
 		}
