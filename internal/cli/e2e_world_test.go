@@ -116,6 +116,8 @@ func (w *world) faultCommand(args []string) error {
 		w.stage.cloud.OnRequest(onPolicies(graphsim.Edits(graphsim.EmptyList)))
 	case "html":
 		w.stage.cloud.OnRequest(onPolicies(graphsim.HTML(http.StatusOK)))
+	case "dropone":
+		w.stage.cloud.OnRequest(onPolicies(graphsim.Edits(graphsim.DropLast(1))))
 	case "hang":
 		w.stage.cloud.OnRequest(onPolicies(&graphsim.Fault{Delay: time.Minute}))
 	case "unparsable":
