@@ -104,29 +104,33 @@ func (w *Watcher) assess(readings []reading, ev evidence, now time.Time) (assess
 }
 
 // firstSights finds the kinds that are recorded without events: those never
-// read before, and all of them after the Graph version was changed.
+// read before, and all of them after the Graph version was changed. A kind that
+// cannot be read keeps the others waiting for nothing: each of them is silent
+// in its own first reading.
 func (a *assessor) firstSights(readings []reading) {
 	w := a.w
-	moved := w.state.GraphVersion != w.o.GraphVersion
+	first := w.state.GraphVersion == ""
+	moved := !first && w.state.GraphVersion != w.o.GraphVersion
+	some := false
 	seen := slices.Clone(w.state.Seen)
 	for i := range readings {
 		r := &readings[i]
 		if !r.good() {
-			moved = moved && w.state.GraphVersion != "" // the failed kind is silent next time only if it is new
 			continue
 		}
+		some = true
 		if !slices.Contains(seen, r.kind) {
 			seen = append(seen, r.kind)
 			a.silent[r.kind] = true
 		}
-		if w.state.GraphVersion != w.o.GraphVersion {
+		if moved && w.readAt[r.kind].IsZero() {
 			a.silent[r.kind] = true
 		}
 	}
 	if len(seen) != len(w.state.Seen) {
 		a.out.commit.Seen = seen
 	}
-	if moved && allGood(readings) {
+	if first && some || moved && allGood(readings) {
 		a.out.commit.GraphVersion = w.o.GraphVersion
 	}
 }
