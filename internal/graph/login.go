@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,6 +37,10 @@ func (t *loginTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Method != http.MethodPost || !sameOrigin(req.URL, token) || req.URL.Path != token.Path {
 		return nil, errors.New("refused to send credentials anywhere but to the configured token endpoint")
 	}
+	req, err := scoped(req)
+	if err != nil {
+		return nil, err
+	}
 	resp, err := t.next.RoundTrip(req)
 	if err != nil {
 		return nil, err
@@ -44,6 +50,31 @@ func (t *loginTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		io.Closer
 	}{io.LimitReader(resp.Body, maxLoginBytes), resp.Body}
 	return resp, nil
+}
+
+// scoped is the request with the scope that was asked for and no other: MSAL
+// adds openid, offline_access and profile, which mean nothing for an
+// application and which a strict token endpoint refuses.
+func scoped(req *http.Request) (*http.Request, error) {
+	if req.Body == nil {
+		return req, nil
+	}
+	defer req.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(req.Body, maxLoginBytes))
+	if err != nil {
+		return nil, errors.New("read token request: it cannot be read") // the cause may quote it
+	}
+	if form, err := url.ParseQuery(string(text)); err == nil && form.Has("scope") {
+		wanted := slices.DeleteFunc(strings.Fields(form.Get("scope")), func(scope string) bool {
+			return scope == "openid" || scope == "offline_access" || scope == "profile"
+		})
+		form.Set("scope", strings.Join(wanted, " "))
+		text = []byte(form.Encode())
+	}
+	clone := req.Clone(req.Context())
+	clone.Body, clone.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+	clone.GetBody = nil
+	return clone, nil
 }
 
 func (t *loginTransport) discovery(req *http.Request) (*http.Response, error) {
