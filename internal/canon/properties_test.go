@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"testing"
 	"unicode/utf8"
@@ -184,6 +185,9 @@ func FuzzObject(f *testing.F) {
 			f.Add(uint8(i), []byte(s))
 		}
 	}
+	for _, path := range published(f) {
+		f.Add(uint8(slices.Index(kinds, drift.Policy)), readFile(f, path))
+	}
 	f.Fuzz(func(t *testing.T, k uint8, raw []byte) {
 		kind := kinds[int(k)%len(kinds)]
 		before := bytes.Clone(raw)
@@ -205,6 +209,20 @@ func FuzzObject(f *testing.F) {
 		}
 		checkIdempotent(t, kind, o)
 	})
+}
+
+// published are policies of the corpus beside the repository, none where it is
+// absent: the fuzzer then has our own seeds only.
+func published(f *testing.F) []string {
+	f.Helper()
+	paths, err := filepath.Glob("../../../shared/corpus/policies/*/*.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	if len(paths) == 0 {
+		f.Log("no corpus of published policies beside the repository: own seeds only")
+	}
+	return paths
 }
 
 func decode(t *rapid.T, form []byte) any {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -138,6 +140,18 @@ func FuzzObjects(f *testing.F) {
 		[]byte(`{"id":"x","conditions":{"users":{"includeUsers":["b","a"],"excludeUsers":["c"]}},"a":{"b":1.0,"c":[{}]}}`))
 	f.Add([]byte(`{"id":"x","a":[[1,2],{"b":[3]}]}`), []byte(`{"id":"x","a":[[2],{"b":[3,4]}],"a/b~":"\u2028"}`))
 	f.Add([]byte(`{"id":"x","a":1,"a":2}`), []byte(`{"id":"x","conditions":"\ud800"}`))
+	olds, err := filepath.Glob("../../../shared/corpus/drift-pairs/*/old.json") // none without the corpus
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, path := range olds {
+		a, errOld := os.ReadFile(path)
+		b, errNew := os.ReadFile(filepath.Join(filepath.Dir(path), "new.json"))
+		if errOld != nil || errNew != nil {
+			f.Fatal(errOld, errNew)
+		}
+		f.Add(a, b)
+	}
 	f.Fuzz(func(t *testing.T, a, b []byte) {
 		old, err := canon.Object(drift.Policy, a)
 		if err != nil {

@@ -132,6 +132,9 @@ func checkMutant(t *testing.T, p published, m mutation, state string, v drift.Ve
 	if got.String() != m.want {
 		t.Errorf("%s: %s is %s, want %s (state %s)\n%s", p.path, m.name, got, m.want, state, show(v))
 	}
+	if state == "enabled" && m.severity != "" && v.Severity.String() != m.severity {
+		t.Errorf("%s: %s is %s, want %s\n%s", p.path, m.name, v.Severity, m.severity, show(v))
+	}
 	if state == "enabled" && (v.Direction == drift.Neutral) != (v.Severity == drift.Low) {
 		t.Errorf("%s: %s: severity does not fit\n%s", p.path, m.name, show(v))
 	}

@@ -12,8 +12,9 @@ import (
 // written from the law and not from judge's own: it is the second opinion.
 type mutation struct {
 	name string
-	// want is the direction while the policy is enforced.
-	want string
+	// want is the direction while the policy is enforced, severity the
+	// severity then; empty where that depends on the rest of the policy.
+	want, severity string
 	// edit changes the form; false means that it does not fit this policy.
 	edit func(e editor) bool
 	// first prepares the policy, for what no published one has.
@@ -237,33 +238,33 @@ func isLoose(e editor) bool {
 
 // mutations is the table.
 var mutations = []mutation{
-	{name: "switch off", want: "weaker", edit: only(func(e editor) bool { return hasGrant(e) && !isLoose(e) }, func(e editor) bool { e.form["state"] = "disabled"; return true })},
-	{name: "report only", want: "weaker", edit: only(func(e editor) bool { return hasGrant(e) && !isLoose(e) }, func(e editor) bool { e.form["state"] = "enabledForReportingButNotEnforced"; return true })},
-	{name: "rename", want: "neutral", edit: func(e editor) bool { e.form["displayName"] = "Policy " + e.id(); return true }},
-	{name: "describe", want: "neutral", edit: func(e editor) bool { e.form["description"] = "since " + e.id(); return true }},
+	{name: "switch off", want: "weaker", severity: "critical", edit: only(func(e editor) bool { return hasGrant(e) && !isLoose(e) }, func(e editor) bool { e.form["state"] = "disabled"; return true })},
+	{name: "report only", want: "weaker", severity: "critical", edit: only(func(e editor) bool { return hasGrant(e) && !isLoose(e) }, func(e editor) bool { e.form["state"] = "enabledForReportingButNotEnforced"; return true })},
+	{name: "rename", want: "neutral", severity: "low", edit: func(e editor) bool { e.form["displayName"] = "Policy " + e.id(); return true }},
+	{name: "describe", want: "neutral", severity: "low", edit: func(e editor) bool { e.form["description"] = "since " + e.id(); return true }},
 
-	{name: "exclude a user", want: "weaker", edit: gains(usersOf("excludeUsers"))},
-	{name: "exclude a group", want: "weaker", edit: gains(usersOf("excludeGroups"))},
-	{name: "exclude a role", want: "weaker", edit: gains(usersOf("excludeRoles"))},
-	{name: "exclude an app", want: "weaker", edit: only(includesApps, gains(appsOf("excludeApplications")))},
-	{name: "exclude a location", want: "weaker", edit: only(includesNot(locationsOf("excludeLocations"), "All"), gains(locationsOf("excludeLocations")))},
-	{name: "stop excluding a user", want: "stronger", edit: losesID(usersOf("excludeUsers"), 1), first: gains(usersOf("excludeUsers"))},
-	{name: "stop excluding a group", want: "stronger", edit: losesID(usersOf("excludeGroups"), 1)},
-	{name: "stop excluding a role", want: "stronger", edit: losesID(usersOf("excludeRoles"), 1)},
-	{name: "stop excluding an app", want: "stronger", edit: losesID(appsOf("excludeApplications"), 1)},
-	{name: "stop excluding a location", want: "stronger", edit: losesID(locationsOf("excludeLocations"), 1)},
-	{name: "include a user", want: "stronger", edit: only(includesNot(usersOf("includeUsers"), "All"), gains(usersOf("includeUsers")))},
-	{name: "include a group", want: "stronger", edit: only(includesNot(usersOf("includeUsers"), "All"), gains(usersOf("includeGroups")))},
-	{name: "include a group beside all", want: "neutral", edit: only(negate(includesNot(usersOf("includeUsers"), "All")), gains(usersOf("includeGroups")))},
-	{name: "include an app", want: "stronger", edit: only(func(e editor) bool { return includesApps(e) && includesNot(appsOf("includeApplications"), "All")(e) }, gains(appsOf("includeApplications")))},
+	{name: "exclude a user", want: "weaker", severity: "high", edit: gains(usersOf("excludeUsers"))},
+	{name: "exclude a group", want: "weaker", severity: "high", edit: gains(usersOf("excludeGroups"))},
+	{name: "exclude a role", want: "weaker", severity: "high", edit: gains(usersOf("excludeRoles"))},
+	{name: "exclude an app", want: "weaker", severity: "high", edit: only(includesApps, gains(appsOf("excludeApplications")))},
+	{name: "exclude a location", want: "weaker", severity: "high", edit: only(includesNot(locationsOf("excludeLocations"), "All"), gains(locationsOf("excludeLocations")))},
+	{name: "stop excluding a user", want: "stronger", severity: "medium", edit: losesID(usersOf("excludeUsers"), 1), first: gains(usersOf("excludeUsers"))},
+	{name: "stop excluding a group", want: "stronger", severity: "medium", edit: losesID(usersOf("excludeGroups"), 1)},
+	{name: "stop excluding a role", want: "stronger", severity: "medium", edit: losesID(usersOf("excludeRoles"), 1)},
+	{name: "stop excluding an app", want: "stronger", severity: "medium", edit: losesID(appsOf("excludeApplications"), 1)},
+	{name: "stop excluding a location", want: "stronger", severity: "medium", edit: losesID(locationsOf("excludeLocations"), 1)},
+	{name: "include a user", want: "stronger", severity: "medium", edit: only(includesNot(usersOf("includeUsers"), "All"), gains(usersOf("includeUsers")))},
+	{name: "include a group", want: "stronger", severity: "medium", edit: only(includesNot(usersOf("includeUsers"), "All"), gains(usersOf("includeGroups")))},
+	{name: "include a group beside all", want: "neutral", severity: "low", edit: only(negate(includesNot(usersOf("includeUsers"), "All")), gains(usersOf("includeGroups")))},
+	{name: "include an app", want: "stronger", severity: "medium", edit: only(func(e editor) bool { return includesApps(e) && includesNot(appsOf("includeApplications"), "All")(e) }, gains(appsOf("includeApplications")))},
 	{name: "stop including a role", want: "weaker", edit: only(includesNot(usersOf("includeUsers"), "All"), losesID(usersOf("includeRoles"), 2))},
-	{name: "stop including a group", want: "weaker", edit: only(includesNot(usersOf("includeUsers"), "All"), losesID(usersOf("includeGroups"), 2)), first: gains(usersOf("includeGroups"))},
+	{name: "stop including a group", want: "weaker", severity: "high", edit: only(includesNot(usersOf("includeUsers"), "All"), losesID(usersOf("includeGroups"), 2)), first: gains(usersOf("includeGroups"))},
 	{name: "stop including an app", want: "weaker", edit: only(includesNot(appsOf("includeApplications"), "All"), losesID(appsOf("includeApplications"), 2))},
-	{name: "all users to one group", want: "weaker", edit: only(negate(includesNot(usersOf("includeUsers"), "All")), func(e editor) bool {
+	{name: "all users to one group", want: "weaker", severity: "critical", edit: only(negate(includesNot(usersOf("includeUsers"), "All")), func(e editor) bool {
 		e.set(nil, usersOf("includeUsers")...)
 		return gains(usersOf("includeGroups"))(e)
 	})},
-	{name: "all apps to one", want: "weaker", edit: only(negate(includesNot(appsOf("includeApplications"), "All")), func(e editor) bool {
+	{name: "all apps to one", want: "weaker", severity: "critical", edit: only(negate(includesNot(appsOf("includeApplications"), "All")), func(e editor) bool {
 		e.set([]string{e.id()}, appsOf("includeApplications")...)
 		return true
 	})},
@@ -276,30 +277,30 @@ var mutations = []mutation{
 		return true
 	})},
 
-	{name: "sign-in risk appears", want: "weaker", edit: appears([]string{"conditions", "signInRiskLevels"}, []any{"high"})},
-	{name: "user risk appears", want: "weaker", edit: appears([]string{"conditions", "userRiskLevels"}, []any{"high", "medium"})},
-	{name: "insider risk appears", want: "weaker", edit: appears([]string{"conditions", "insiderRiskLevels"}, []any{"elevated"})},
+	{name: "sign-in risk appears", want: "weaker", severity: "high", edit: appears([]string{"conditions", "signInRiskLevels"}, []any{"high"})},
+	{name: "user risk appears", want: "weaker", severity: "high", edit: appears([]string{"conditions", "userRiskLevels"}, []any{"high", "medium"})},
+	{name: "insider risk appears", want: "weaker", severity: "high", edit: appears([]string{"conditions", "insiderRiskLevels"}, []any{"elevated"})},
 	{name: "a flow appears", want: "weaker", edit: appears(flowsPath, []any{"authenticationTransfer"})},
-	{name: "platforms appear", want: "weaker", edit: appears([]string{"conditions", "platforms"}, tree{"includePlatforms": []any{"linux"}})},
-	{name: "locations appear", want: "weaker", edit: appears([]string{"conditions", "locations"}, tree{"includeLocations": []any{"AllTrusted"}})},
-	{name: "a device filter that excludes appears", want: "weaker", edit: appears([]string{"conditions", "devices"}, tree{"deviceFilter": tree{"mode": "exclude", "rule": "device.isCompliant -eq True"}})},
-	{name: "a device filter that includes appears", want: "weaker", edit: appears([]string{"conditions", "devices"}, tree{"deviceFilter": tree{"mode": "include", "rule": "device.isCompliant -eq False"}})},
-	{name: "a device filter changes", want: "mixed", edit: func(e editor) bool {
+	{name: "platforms appear", want: "weaker", severity: "high", edit: appears([]string{"conditions", "platforms"}, tree{"includePlatforms": []any{"linux"}})},
+	{name: "locations appear", want: "weaker", severity: "high", edit: appears([]string{"conditions", "locations"}, tree{"includeLocations": []any{"AllTrusted"}})},
+	{name: "a device filter that excludes appears", want: "weaker", severity: "high", edit: appears([]string{"conditions", "devices"}, tree{"deviceFilter": tree{"mode": "exclude", "rule": "device.isCompliant -eq True"}})},
+	{name: "a device filter that includes appears", want: "weaker", severity: "high", edit: appears([]string{"conditions", "devices"}, tree{"deviceFilter": tree{"mode": "include", "rule": "device.isCompliant -eq False"}})},
+	{name: "a device filter changes", want: "mixed", severity: "high", edit: func(e editor) bool {
 		f, ok := e.at("conditions", "devices")["deviceFilter"].(tree)
 		if ok {
 			f["rule"] = fmt.Sprint(f["rule"], " -or device.model -eq \"", e.id(), "\"")
 		}
 		return ok
 	}},
-	{name: "sign-in risk goes", want: "stronger", edit: goes("conditions", "signInRiskLevels")},
-	{name: "user risk goes", want: "stronger", edit: goes("conditions", "userRiskLevels")},
-	{name: "flows go", want: "stronger", edit: goes("conditions", "authenticationFlows")},
-	{name: "the device filter goes", want: "stronger", edit: goes("conditions", "devices", "deviceFilter")},
+	{name: "sign-in risk goes", want: "stronger", severity: "medium", edit: goes("conditions", "signInRiskLevels")},
+	{name: "user risk goes", want: "stronger", severity: "medium", edit: goes("conditions", "userRiskLevels")},
+	{name: "flows go", want: "stronger", severity: "medium", edit: goes("conditions", "authenticationFlows")},
+	{name: "the device filter goes", want: "stronger", severity: "medium", edit: goes("conditions", "devices", "deviceFilter")},
 	{name: "all clients to the browser", want: "weaker", edit: only(negate(includesNot(clientTypePath, "all")), func(e editor) bool {
 		e.set([]string{"browser"}, clientTypePath...)
 		return true
 	})},
-	{name: "some clients to all", want: "stronger", edit: func(e editor) bool {
+	{name: "some clients to all", want: "stronger", severity: "medium", edit: func(e editor) bool {
 		types := e.words(clientTypePath...)
 		if len(types) == 0 || len(types) > 3 || slices.ContainsFunc(types, notInGraph) {
 			return false
@@ -308,29 +309,29 @@ var mutations = []mutation{
 		return true
 	}},
 
-	{name: "all of to any of", want: "weaker", edit: operator("AND", "OR")},
-	{name: "any of to all of", want: "stronger", edit: operator("OR", "AND")},
-	{name: "one more requirement", want: "stronger", edit: control("AND")},
-	{name: "one more way through", want: "weaker", edit: control("OR")},
-	{name: "one requirement less", want: "weaker", edit: only(joined("AND"), losesControl)},
-	{name: "one way through less", want: "stronger", edit: only(joined("OR"), losesControl)},
-	{name: "block to MFA", want: "weaker", edit: only(editor.blocks, replaceGrant("mfa"))},
-	{name: "grant to block", want: "stronger", edit: only(func(e editor) bool { return hasGrant(e) && !e.blocks() }, replaceGrant("block"))},
-	{name: "grant controls go", want: "weaker", edit: only(func(e editor) bool { return hasGrant(e) && !isLoose(e) && prune(e.form["sessionControls"]) == nil }, goes("grantControls"))},
+	{name: "all of to any of", want: "weaker", severity: "high", edit: operator("AND", "OR")},
+	{name: "any of to all of", want: "stronger", severity: "medium", edit: operator("OR", "AND")},
+	{name: "one more requirement", want: "stronger", severity: "medium", edit: control("AND")},
+	{name: "one more way through", want: "weaker", severity: "high", edit: control("OR")},
+	{name: "one requirement less", want: "weaker", severity: "high", edit: only(joined("AND"), losesControl)},
+	{name: "one way through less", want: "stronger", severity: "medium", edit: only(joined("OR"), losesControl)},
+	{name: "block to MFA", want: "weaker", severity: "critical", edit: only(editor.blocks, replaceGrant("mfa"))},
+	{name: "grant to block", want: "stronger", severity: "medium", edit: only(func(e editor) bool { return hasGrant(e) && !e.blocks() }, replaceGrant("block"))},
+	{name: "grant controls go", want: "weaker", severity: "critical", edit: only(func(e editor) bool { return hasGrant(e) && !isLoose(e) && prune(e.form["sessionControls"]) == nil }, goes("grantControls"))},
 
-	{name: "asked half as often", want: "weaker", edit: only(sessionsCount, hours(2))},
-	{name: "asked twice as often", want: "stronger", edit: only(sessionsCount, hours(0.5))},
-	{name: "always persistent", want: "weaker", edit: only(sessionsCount, mode(browserPath, "always"))},
-	{name: "never persistent", want: "stronger", edit: only(sessionsCount, mode(browserPath, "never")), first: appears(browserPath, tree{"isEnabled": true, "mode": "always"})},
-	{name: "never persistent appears", want: "stronger", edit: only(sessionsCount, appears(browserPath, tree{"isEnabled": true, "mode": "never"}))},
+	{name: "asked half as often", want: "weaker", severity: "medium", edit: only(sessionsCount, hours(2))},
+	{name: "asked twice as often", want: "stronger", severity: "medium", edit: only(sessionsCount, hours(0.5))},
+	{name: "always persistent", want: "weaker", severity: "medium", edit: only(sessionsCount, mode(browserPath, "always"))},
+	{name: "never persistent", want: "stronger", severity: "medium", edit: only(sessionsCount, mode(browserPath, "never")), first: appears(browserPath, tree{"isEnabled": true, "mode": "always"})},
+	{name: "never persistent appears", want: "stronger", severity: "medium", edit: only(sessionsCount, appears(browserPath, tree{"isEnabled": true, "mode": "never"}))},
 	{name: "app restrictions go", want: "weaker", edit: only(sessionsCount, goes(enforcedPath...))},
-	{name: "sign-in frequency appears", want: "stronger", edit: only(sessionsCount, appears(frequencyPath, tree{"isEnabled": true, "frequencyInterval": "everyTime", "authenticationType": "primaryAndSecondaryAuthentication"}))},
+	{name: "sign-in frequency appears", want: "stronger", severity: "medium", edit: only(sessionsCount, appears(frequencyPath, tree{"isEnabled": true, "frequencyInterval": "everyTime", "authenticationType": "primaryAndSecondaryAuthentication"}))},
 	{name: "sign-in frequency goes", want: "weaker", edit: only(sessionsCount, goes(frequencyPath...))},
-	{name: "evaluation disabled", want: "weaker", edit: only(sessionsCount, appears([]string{"sessionControls", "continuousAccessEvaluation"}, tree{"mode": "disabled"}))},
-	{name: "resilience disabled", want: "stronger", edit: only(sessionsCount, appears([]string{"sessionControls", "disableResilienceDefaults"}, true))},
+	{name: "evaluation disabled", want: "weaker", severity: "high", edit: only(sessionsCount, appears([]string{"sessionControls", "continuousAccessEvaluation"}, tree{"mode": "disabled"}))},
+	{name: "resilience disabled", want: "stronger", severity: "medium", edit: only(sessionsCount, appears([]string{"sessionControls", "disableResilienceDefaults"}, true))},
 
-	{name: "an unknown condition", want: "mixed", edit: appears([]string{"conditions", "weatherForecast"}, tree{"includeSkies": []any{"clear", "grey"}})},
-	{name: "an unknown control", want: "mixed", edit: only(sessionsCount, appears([]string{"sessionControls", "screenWatermark"}, tree{"isEnabled": true, "opacityLevel": 3.0}))},
+	{name: "an unknown condition", want: "mixed", severity: "medium", edit: appears([]string{"conditions", "weatherForecast"}, tree{"includeSkies": []any{"clear", "grey"}})},
+	{name: "an unknown control", want: "mixed", severity: "medium", edit: only(sessionsCount, appears([]string{"sessionControls", "screenWatermark"}, tree{"isEnabled": true, "opacityLevel": 3.0}))},
 }
 
 // notInGraph tells of words for client apps that templates use and Graph never

@@ -112,7 +112,7 @@ var sources = map[string]source{
 	"/conditions/servicePrincipalRiskLevels":          {principalRisk, include, levels},
 	"/conditions/agentIdRiskLevels":                   {agentRisk, include, levels},
 	"/conditions/insiderRiskLevels":                   {insiderRisk, include, levels},
-	"/conditions/authenticationFlows/transferMethods": {flow, include, levels},
+	"/conditions/authenticationFlows/transferMethods": {flow, include, transfers},
 }
 
 // element is a member and the property it stands in.
@@ -192,7 +192,17 @@ func idOrWord(k kind, value string) string {
 	return value
 }
 
-// levels reads risk levels and transfer methods, which come as lists or flags.
+// transfers reads the transfer methods, a flag enum: its "none" is no condition.
+func transfers(v any, _ func(string, any)) ([]member, bool) {
+	values, ok := flags(v)
+	var members []member
+	for _, value := range values {
+		members = append(members, member{kind: level, id: value})
+	}
+	return members, ok
+}
+
+// levels reads risk levels, which come as lists or flags.
 func levels(v any, _ func(string, any)) ([]member, bool) {
 	values, ok := flagsOrLevels(v)
 	var members []member

@@ -115,9 +115,6 @@ func list(names []string, limit int) string {
 func changeTexts(e *drift.Event, changes []drift.Change) []string {
 	var out []string
 	for _, c := range changes {
-		if c.Part {
-			continue
-		}
 		text := c.Text
 		if text == "" {
 			text = c.Path + ": " + value(c.Old) + " → " + value(c.New)

@@ -52,31 +52,9 @@ func whole(e *drift.Event) (came, went bool) {
 	return !gone, gone
 }
 
-// partsOf are the settings that the canonical form spreads over several
-// fields, under the label of the change that tells the whole.
-var partsOf = map[string]string{
-	"Grant":             "/grantControls/",
-	"Sign-in frequency": "/sessionControls/signInFrequency/",
-	"Included guests":   "/conditions/users/includeGuestsOrExternalUsers/",
-	"Excluded guests":   "/conditions/users/excludeGuestsOrExternalUsers/",
-}
-
-// withoutParts drops the changes that another one tells as a whole; a setting
-// that nobody understands stays.
+// withoutParts drops the changes that another one tells as a whole.
 func withoutParts(changes []drift.Change) []drift.Change {
-	var told []string
-	for i := range changes {
-		if under, ok := partsOf[changes[i].Field]; ok {
-			told = append(told, under)
-		}
-	}
-	if len(told) == 0 {
-		return changes
-	}
-	return slices.DeleteFunc(slices.Clone(changes), func(c drift.Change) bool {
-		_, teller := partsOf[c.Field]
-		return !teller && !c.Unknown && slices.ContainsFunc(told, func(under string) bool { return strings.HasPrefix(c.Path, under) })
-	})
+	return slices.DeleteFunc(slices.Clone(changes), func(c drift.Change) bool { return c.Part })
 }
 
 // contents words the fields of an object that came or went: what it asks for
@@ -110,33 +88,14 @@ func place(path string) int {
 	return len(path) // other kinds have few fields: the short names first
 }
 
-const (
-	arrow   = " → "
-	nothing = "none"
-)
-
-// content is "Grant: block access" of "Grant: none → block access (now
-// blocks)", and "Included users: All users" of "Included users: - All users".
+// content is one field of such an object, as package judge states it.
 func content(c *drift.Change) string {
-	label, text := c.Field, strings.TrimPrefix(c.Text, c.Field+": ")
-	if c.Text == "" || label == "" {
-		raw := c.New
-		if len(raw) == 0 || string(raw) == "null" {
-			raw = c.Old
-		}
-		label, text = cmp.Or(label, c.Path), value(raw)
+	if c.Text != "" {
+		return c.Text
 	}
-	if after, ok := strings.CutPrefix(text, "+ "); ok {
-		text = after
-	} else if after, ok := strings.CutPrefix(text, "- "); ok {
-		text = after
-	} else if after, ok := strings.CutPrefix(text, nothing+arrow); ok {
-		text = strings.TrimSuffix(after, " (now blocks)")
-	} else if i := strings.LastIndex(text, arrow+nothing); i >= 0 {
-		text = text[:i]
+	raw := c.New
+	if len(raw) == 0 || string(raw) == "null" {
+		raw = c.Old
 	}
-	if text == "" || text == nothing {
-		return ""
-	}
-	return label + ": " + text
+	return cmp.Or(c.Field, c.Path) + ": " + value(raw)
 }

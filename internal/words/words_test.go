@@ -87,15 +87,15 @@ func examples() map[string]*drift.Event {
 	deleted.Action, deleted.Patch = drift.Deleted, drift.Patch{{Op: "replace", Path: "", Value: []byte("null")}}
 	deleted.Summary = "CA002: Block device code flow deleted (was on: blocks all users (3 exclusions) on all apps under 1 condition)"
 	deleted.Changes = []drift.Change{
-		{Path: "/conditions/applications/includeApplications", Field: "Included apps", Text: "Included apps: - All apps", Direction: drift.Weaker},
-		{Path: "/conditions/authenticationFlows/transferMethods", Field: "Authentication flows", Text: "Authentication flows: - Device code flow", Direction: drift.Stronger},
-		{Path: "/conditions/users/excludeUsers", Field: "Excluded users", Text: "Excluded users: - a → none, b", Direction: drift.Stronger},
-		{Path: "/conditions/users/includeUsers", Field: "Included users", Text: "Included users: - All users", Direction: drift.Weaker},
-		{Path: "/displayName", Field: "Name", Text: "Name: CA002: Block device code flow → none"},
-		{Path: "/grantControls/builtInControls", Field: "Grant", Text: "Grant: block access → none (no longer blocks)", Direction: drift.Weaker},
-		{Path: "/grantControls/operator", Field: "Grant operator", Text: "Grant operator: any of the controls → none"},
-		{Path: "/sessionControls/new", Field: "Unknown setting sessionControls.new", Text: "Unknown setting sessionControls.new: 1 → none", Unknown: true},
-		{Path: "/state", Field: "State", Text: "State: on → none", Direction: drift.Weaker},
+		{Path: "/conditions/applications/includeApplications", Field: "Included apps", Text: "Included apps: All apps"},
+		{Path: "/conditions/authenticationFlows/transferMethods", Field: "Authentication flows", Text: "Authentication flows: Device code flow"},
+		{Path: "/conditions/users/excludeUsers", Field: "Excluded users", Text: "Excluded users: a → none, b"},
+		{Path: "/conditions/users/includeUsers", Field: "Included users", Text: "Included users: All users"},
+		{Path: "/displayName", Field: "Name", Text: "Name: CA002: Block device code flow", Part: true},
+		{Path: "/grantControls/builtInControls", Field: "Grant", Text: "Grant: block access"},
+		{Path: "/grantControls/operator", Field: "Grant operator", Text: "Grant operator: any of the controls", Part: true},
+		{Path: "/sessionControls/new", Field: "Unknown setting sessionControls.new", Text: "Unknown setting sessionControls.new: 1", Unknown: true},
+		{Path: "/state", Field: "State", Text: "State: on"},
 	}
 	created := switchedOff()
 	created.Action, created.Severity, created.Direction = drift.Created, drift.Medium, drift.PtrTo(drift.Stronger)
@@ -103,9 +103,9 @@ func examples() map[string]*drift.Event {
 	created.Drift, created.DriftDirection, created.DriftSeverity = drift.DriftNone, nil, nil
 	created.Summary = "CA002: Block device code flow created (on: blocks all users on all apps)"
 	created.Changes = []drift.Change{
-		{Path: "/conditions/users/includeUsers", Field: "Included users", Text: "Included users: + All users", Direction: drift.Stronger},
-		{Path: "/grantControls/builtInControls", Field: "Grant", Text: "Grant: none → block access (now blocks)", Direction: drift.Stronger},
-		{Path: "/grantControls/operator", Field: "Grant operator", Text: "Grant operator: none → any of the controls"},
+		{Path: "/conditions/users/includeUsers", Field: "Included users", Text: "Included users: All users"},
+		{Path: "/grantControls/builtInControls", Field: "Grant", Text: "Grant: block access"},
+		{Path: "/grantControls/operator", Field: "Grant operator", Text: "Grant operator: any of the controls", Part: true},
 		{Path: "/new", New: []byte(`{"a":1}`), Unknown: true},
 	}
 	staged := switchedOff()
@@ -114,7 +114,7 @@ func examples() map[string]*drift.Event {
 	staged.Summary = "CA203: state off → on; weaker than when it was last enforced: grant"
 	staged.Changes = []drift.Change{
 		{Path: "/grantControls/builtInControls", Field: "Grant", Text: "Grant: all of MFA, compliant device → any of them", Direction: drift.Weaker},
-		{Path: "/grantControls/operator", Field: "Grant operator", Text: "Grant operator: all → any", Direction: drift.Weaker},
+		{Path: "/grantControls/operator", Field: "Grant operator", Text: "Grant operator: all → any", Direction: drift.Weaker, Part: true},
 		{Path: "/state", Field: "State", Text: "State: off → on", Direction: drift.Stronger},
 	}
 
