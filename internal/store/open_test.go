@@ -105,7 +105,7 @@ func populate(t testing.TB, s *Store) {
 	for _, step := range []error{
 		s.Delivered("siem", []string{"contoso-000000000002"}),
 		s.Park("oncall", []string{"contoso-000000000003"}, noon, "gone"),
-		s.Enqueue(contosoID, []drift.NewEvent{{Event: drift.Event{ID: "contoso-r-1", Time: noon}, Receivers: []string{"oncall"}}}),
+		s.Nudge("oncall", noon, []Nudge{{contosoID, "a", &drift.Event{ID: "contoso-r-1", Time: noon}}}, nil),
 	} {
 		if step != nil {
 			t.Fatal(step)

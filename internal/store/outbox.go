@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 	"time"
 
@@ -83,26 +82,6 @@ func (t *tx) row(receiver, id string) (outboxRecord, bool, error) {
 		err = damaged(bucketOutbox, k, "is not "+id)
 	}
 	return row, ok, err
-}
-
-// Enqueue puts events that are no part of the history (reminders, heartbeats,
-// tests) into the outbox, under the ids that they bring.
-func (s *Store) Enqueue(tenantID string, events []drift.NewEvent) error {
-	if len(events) == 0 {
-		return nil
-	}
-	return s.update("enqueue for tenant "+tenantID, func(t *tx) error {
-		for i := range events {
-			e := events[i].Event
-			if e.ID == "" || e.Seq != 0 {
-				return fmt.Errorf("event %q: needs an id and no seq", e.ID)
-			}
-			if err := t.enqueue(events[i].Receivers, outboxRecord{TenantID: tenantID, Event: e.ID, Body: &e}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }
 
 // Pending are the oldest limit deliveries of a receiver over all tenants,

@@ -36,11 +36,8 @@ func TestOutbox(t *testing.T) {
 		mustCommit(t, s, drift.Commit{Events: []drift.NewEvent{changed(a, noon, drift.Low, "oncall", "siem", "oncall")}})
 	}
 	mustCommit(t, s, drift.Commit{TenantID: fabrikamID, Events: []drift.NewEvent{changed(a, noon, drift.Low, "on")}})
-	reminder := drift.NewEvent{
-		Event:     drift.Event{ID: "contoso-r-01ARZ3NDEKTSV4RRFFQ69G5FAV", Type: drift.DriftReminder, Time: noon, Actor: &drift.Actor{Name: "Alex"}},
-		Receivers: []string{"oncall"},
-	}
-	if err := s.Enqueue(contosoID, []drift.NewEvent{reminder, reminder}); err != nil {
+	reminder := drift.Event{ID: "contoso-r-01ARZ3NDEKTSV4RRFFQ69G5FAV", Type: drift.DriftReminder, Time: noon, Actor: &drift.Actor{Name: "Alex"}}
+	if err := s.Nudge("oncall", noon, []Nudge{{contosoID, "a", &reminder}, {contosoID, "b", &reminder}}, nil); err != nil {
 		t.Fatal(err)
 	}
 	steps := []struct {
@@ -99,10 +96,10 @@ func replayed(s *Store, receiver string, want int) error {
 	return err
 }
 
-func TestEnqueueRefusesHistory(t *testing.T) {
+func TestNudgeRefusesHistory(t *testing.T) {
 	s := mustOpen(t)
 	for _, e := range []drift.Event{{}, {ID: "contoso-000000000001", Seq: 1}} {
-		if err := s.Enqueue(contosoID, []drift.NewEvent{{Event: e, Receivers: []string{"oncall"}}}); err == nil {
+		if err := s.Nudge("oncall", noon, []Nudge{{contosoID, "a", &e}}, nil); err == nil {
 			t.Errorf("%+v: no error", e)
 		}
 	}

@@ -149,12 +149,19 @@ func kindWords(kinds []drift.Kind) string {
 	return list(names, maxNames)
 }
 
+// affects counts and names what a change touches: policies, by the contract.
 func affects(refs []drift.Ref) string {
 	var names []string
 	for _, r := range refs {
-		names = append(names, refWords(r))
+		names = append(names, drift.Visible(r.Name))
 	}
-	return list(names, maxNames)
+	switch len(refs) {
+	case 0:
+		return ""
+	case 1:
+		return refWords(refs[0])
+	}
+	return fmt.Sprintf("%d policies: %s", len(refs), list(names, maxNames))
 }
 
 // reason is the reason and, for a pin, who gave it.

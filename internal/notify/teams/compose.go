@@ -196,7 +196,8 @@ func style(e *drift.Event) string {
 	return "emphasis"
 }
 
-// color follows the severity that the first line says in words.
+// color follows the severity that the first line says in words; a lockout risk
+// is as red as it gets.
 func color(e *drift.Event) string {
 	severity, _ := words.Verdict(e)
 	switch {
@@ -204,6 +205,8 @@ func color(e *drift.Event) string {
 		return "Good"
 	case e.Type == drift.TestEvent:
 		return "Default"
+	case e.Locks():
+		return "Attention"
 	}
 	switch severity {
 	case drift.Critical:
