@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"encoding/json"
+	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -129,6 +130,33 @@ func TestEveryAlert(t *testing.T) {
 		if !slices.ContainsFunc(rules(t), func(r rule) bool { return strings.ToLower(r.Alert) == m[1] }) {
 			t.Errorf("runbook: link to #%s leads nowhere", m[1])
 		}
+	}
+}
+
+var update = flag.Bool("update", false, "write the files that are made from others")
+
+// The Prometheus operator takes the same rules in a wrapper of its own.
+func TestPrometheusRule(t *testing.T) {
+	const file = "kubernetes/prometheusrule.yaml"
+	_, body, ok := strings.Cut(read(t, rulesFile), "\ngroups:")
+	if !ok {
+		t.Fatal("no groups")
+	}
+	want := "# deploy/prometheus/rules/cadrift.yaml as the Prometheus operator takes it;\n# make generate writes this file.\n" +
+		"apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata:\n  name: cadrift\nspec:\n"
+	for _, line := range strings.SplitAfter("groups:"+body, "\n") {
+		if strings.TrimSpace(line) != "" {
+			line = "  " + line
+		}
+		want += line
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if read(t, file) != want {
+		t.Errorf("%s is stale: make generate", file)
 	}
 }
 
