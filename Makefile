@@ -17,7 +17,7 @@ EPOCH       ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 export CGO_ENABLED = 0
 
-.PHONY: demo build test check race fmt vet staticcheck arch bench fuzz long oracles generate deploy-check vuln release
+.PHONY: demo build test check race fmt vet staticcheck arch bench fuzz long oracles generate man deploy-check vuln release
 
 demo: build
 	./bin/cadrift demo
@@ -64,8 +64,11 @@ oracles:
 	CADRIFT_ORACLES=1 $(GO) test -count 1 -timeout 10m ./deploy
 
 # What is made from something else; a test fails while it is stale.
-generate:
+generate: man
 	$(GO) test -count 1 ./deploy -run PrometheusRule -update
+
+man:
+	$(GO) test -count 1 ./internal/cli -run Manual -update-manual
 
 # The manifests, judged by other people's types in a module of its own.
 deploy-check:

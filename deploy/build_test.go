@@ -133,3 +133,36 @@ func TestEmbeddedRoots(t *testing.T) {
 		t.Error("no certificates")
 	}
 }
+
+// The hosted workflow runs what everybody runs, with the toolchain of the image.
+func TestWorkflow(t *testing.T) {
+	var flow struct {
+		Name        string
+		On          map[string]any
+		Permissions map[string]string
+		Jobs        map[string]struct {
+			RunsOn         string `yaml:"runs-on"`
+			Container      string
+			TimeoutMinutes int `yaml:"timeout-minutes"`
+			Steps          []map[string]string
+		}
+	}
+	decode(t, "../.github/workflows/ci.yaml", &flow)
+	image := regexp.MustCompile(`ARG GO_VERSION=(\S+)`).FindStringSubmatch(read(t, "../Dockerfile"))
+	if flow.Permissions["contents"] != "read" || len(flow.Permissions) != 1 || len(flow.Jobs) != 1 {
+		t.Errorf("permissions %v, %d jobs", flow.Permissions, len(flow.Jobs))
+	}
+	for name, job := range flow.Jobs {
+		if last := job.Steps[len(job.Steps)-1]["run"]; last != "./.ci/run" {
+			t.Errorf("%s ends with %q, want ./.ci/run", name, last)
+		}
+		if image == nil || job.Container != "golang:"+image[1]+"-bookworm" {
+			t.Errorf("%s runs in %s, the Dockerfile builds with %v", name, job.Container, image)
+		}
+		for _, step := range job.Steps {
+			if step["uses"] != "" {
+				t.Errorf("%s uses %s", name, step["uses"])
+			}
+		}
+	}
+}
