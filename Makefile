@@ -88,7 +88,7 @@ release:
 	@set -e; for arch in amd64 arm64; do \
 	  name=cadrift_$(VERSION)_linux_$$arch; mkdir -p dist/$$name; \
 	  GOOS=linux GOARCH=$$arch $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o dist/$$name/cadrift ./cmd/cadrift; \
-	  cp -r README.md config deploy/systemd deploy/man deploy/prometheus deploy/grafana deploy/entra deploy/docs deploy/runbook.md dist/$$name/; \
+	  cp -r $(wildcard README.md) config deploy/systemd deploy/man deploy/prometheus deploy/grafana deploy/entra deploy/docs deploy/runbook.md dist/$$name/; \
 	  (cd deploy/tools && $(GO) run ./sbom ../../dist/$$name/cadrift $(VERSION)) > dist/$$name.cdx.json; \
 	  tar --sort=name --mtime=@$(EPOCH) --owner=0 --group=0 --numeric-owner --mode=u+rwX,go+rX,go-w -C dist -cf - $$name | gzip -n > dist/$$name.tar.gz; \
 	  rm -r dist/$$name; \

@@ -77,13 +77,13 @@ func killAt(t *testing.T, strace, call string, n int) (fired bool) {
 		wait(d, 10*time.Second, func() bool { return changes(r, "a") >= done && changes(r, "b") >= done })
 	}
 	wait(d, 1500*time.Millisecond, func() bool { return false }) // the last pass
-	fired = d.ended()
-	if fired {
-		if status, ok := d.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL {
-			t.Fatalf("it ended by itself: %v", d.err)
-		}
-	} else if _, err := d.stop(syscall.SIGTERM, 25*time.Second); err != nil {
-		t.Errorf("stop: %v", err)
+	if !d.ended() {
+		d.stop(syscall.SIGTERM, 25*time.Second) // the end is part of the run
+	}
+	status, ok := d.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	fired = ok && status.Signal() == syscall.SIGKILL
+	if !fired && d.err != nil {
+		t.Fatalf("it ended by itself: %v", d.err)
 	}
 	d = r.start(nil)
 	eventually(t, 20*time.Second, "the first reading", func() bool {
