@@ -1,16 +1,23 @@
 # make demo     the daemon against a simulated tenant, nothing else needed
 # make test     every test, with everyday counts
 # make check    what has to be clean before a change lands
+# make oracles  the tests that ask other people's programs: Prometheus, npm
+# make release  tarballs, checksums and bills of materials under dist/
+# make vuln     known vulnerabilities, by a dated database when VULNDB has one
 # make long     every test with full counts (an hour); CADRIFT_SEED=N repeats a run
 GO          ?= go
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 STATICCHECK  = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 20s
+VULNDB      ?= ../shared/schemas/vulndb.tar.gz
+GOVULNCHECK  = $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.1.4
 LDFLAGS      = -s -w -buildid= -X main.version=$(VERSION) -X github.com/prometheus/common/version.Version=$(VERSION)
+
+EPOCH       ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 export CGO_ENABLED = 0
 
-.PHONY: demo build test check race fmt vet staticcheck arch bench fuzz long
+.PHONY: demo build test check race fmt vet staticcheck arch bench fuzz long oracles generate man deploy-check vuln release
 
 demo: build
 	./bin/cadrift demo
@@ -52,3 +59,38 @@ fuzz:
 
 long:
 	CADRIFT_LONG=1 $(GO) test -count 1 -timeout 90m -v ./... | grep -E '^(---|===|ok|FAIL|\?|    )' | grep -v '=== RUN\|=== PAUSE\|=== CONT'
+
+oracles:
+	CADRIFT_ORACLES=1 $(GO) test -count 1 -timeout 10m ./deploy
+
+# What is made from something else; a test fails while it is stale.
+generate: man
+	$(GO) test -count 1 ./deploy -run PrometheusRule -update
+
+man:
+	$(GO) test -count 1 ./internal/cli -run Manual -update-manual
+
+# The manifests, judged by other people's types in a module of its own.
+deploy-check:
+	cd deploy/tools && $(GO) test ./...
+
+# Without a database nothing is known: then this fails, it does not pass.
+vuln:
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && db=https://vuln.go.dev && \
+	if [ -f "$(VULNDB)" ]; then tar -xzf "$(VULNDB)" -C "$$dir" && \
+	  index=$$(find "$$dir" -path '*index/db.json' | head -1) && test -n "$$index" && \
+	  echo "database of $$(cat $$index)" && db=file://$$(dirname $$(dirname $$index)); fi && \
+	$(GOVULNCHECK) -db "$$db" ./...
+
+# The same sources give the same bytes in any directory.
+release:
+	rm -rf dist && mkdir -p dist
+	@set -e; for arch in amd64 arm64; do \
+	  name=cadrift_$(VERSION)_linux_$$arch; mkdir -p dist/$$name; \
+	  GOOS=linux GOARCH=$$arch $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o dist/$$name/cadrift ./cmd/cadrift; \
+	  cp -r $(wildcard README.md) config deploy/systemd deploy/man deploy/prometheus deploy/grafana deploy/entra deploy/docs deploy/runbook.md dist/$$name/; \
+	  (cd deploy/tools && $(GO) run ./sbom ../../dist/$$name/cadrift $(VERSION)) > dist/$$name.cdx.json; \
+	  tar --sort=name --mtime=@$(EPOCH) --owner=0 --group=0 --numeric-owner --mode=u+rwX,go+rX,go-w -C dist -cf - $$name | gzip -n > dist/$$name.tar.gz; \
+	  rm -r dist/$$name; \
+	done
+	cd dist && sha256sum *.tar.gz *.cdx.json > SHA256SUMS

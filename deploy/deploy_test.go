@@ -74,13 +74,6 @@ func built(t *testing.T) string {
 	return bin
 }
 
-// hasGuard tells whether the emergency-access guard is part of this tree: its
-// metrics are its own.
-func hasGuard() bool {
-	_, err := os.Stat(filepath.Join("..", "internal", "guard"))
-	return err == nil
-}
-
 // Text of this directory is read on servers with any locale, and by tools that
 // choke on typographic characters.
 func TestPlainText(t *testing.T) {

@@ -3,14 +3,21 @@ package app
 import (
 	"context"
 	"time"
+
+	"github.com/cadrift/cadrift/internal/config"
 )
 
 const (
 	// firstPruning waits until the first passes are over: they are why the
 	// daemon was started.
 	firstPruning = 2 * time.Minute
-	prunedEvery  = 24 * time.Hour
+	prunedAtMost = 24 * time.Hour
 )
+
+// prunedEvery is a day, or less for those who keep things for days only.
+func prunedEvery(r config.Retention) time.Duration {
+	return max(time.Hour, min(prunedAtMost, r.History/5, r.People/5))
+}
 
 // housekeep removes what retention no longer keeps, soon after a start and
 // once a day: a daemon that is restarted every night prunes as well.
@@ -25,7 +32,7 @@ func (a *App) housekeep(ctx context.Context) error {
 		case <-timer.C:
 		}
 		a.prune(ctx, time.Now().UTC())
-		wait = prunedEvery
+		wait = prunedEvery(a.setup.Load().config.Retention)
 	}
 }
 

@@ -86,6 +86,10 @@ func load(t *testing.T) map[string][]file {
 			if name := d.Name(); name == "testdata" || strings.HasPrefix(name, ".") && path != root {
 				return filepath.SkipDir
 			}
+			// A module of its own is another house.
+			if _, err := os.Stat(filepath.Join(path, "go.mod")); err == nil && path != root {
+				return filepath.SkipDir
+			}
 			return nil
 		}
 		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {

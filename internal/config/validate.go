@@ -67,7 +67,7 @@ func (l *loader) checkWeb() {
 		}
 	}
 	if w.ConfigFile != "" {
-		l.readFile("web.config_file", w.ConfigFile, false)
+		l.checkWebConfig(l.readFile("web.config_file", w.ConfigFile, false))
 	}
 	if w.ExternalURL != "" {
 		w.ExternalURL = l.baseURL("web.external_url", w.ExternalURL, "http", "https")

@@ -342,3 +342,14 @@ func eventually(t *testing.T, within time.Duration, what string, ok func() bool)
 		}
 	}
 }
+
+// verified stops the daemon and checks every record of its store.
+func verified(t *testing.T, r *rig, d *daemon) {
+	t.Helper()
+	if _, err := d.stop(syscall.SIGTERM, 25*time.Second); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	if out := r.cli("--output", "json", "verify"); !strings.Contains(out, `"ok": true`) && !strings.Contains(out, `"ok":true`) {
+		t.Errorf("verify: %s", out)
+	}
+}

@@ -74,3 +74,14 @@ func (s *sink) count(name string, typ drift.EventType) int {
 	}
 	return n
 }
+
+// changes counts the different changes that a receiver was told of.
+func changes(r *rig, name string) int {
+	ids := map[string]bool{}
+	for _, e := range r.sink.events(name) {
+		if e.Type == "drift.changed" {
+			ids[e.ID] = true
+		}
+	}
+	return len(ids)
+}
