@@ -501,6 +501,7 @@ func (w *world) missing() map[string]string {
 // shown, never two effects of one intent, no write without a stored intent,
 // budgets kept across restarts, and order once the faults end.
 func TestSimulator(t *testing.T) {
+	t.Parallel()
 	n, seed := uint64(150), seedOf(t, 1)
 	if long() {
 		n = 10_000

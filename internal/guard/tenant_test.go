@@ -288,7 +288,7 @@ func TestRemovedExclusionIsPutBack(t *testing.T) {
 			}
 		}
 		removal := r.events()[slices.IndexFunc(r.events(), func(e drift.Event) bool { return e.Type == drift.DriftChanged })]
-		if e.About != removal.ID || !strings.Contains(e.Reason, "before: 1 user and 0 groups") || e.Policy.ID != id || len(e.Added) != 2 || len(e.Changes) != 1 {
+		if e.About != removal.ID || !strings.Contains(e.Summary, "put back") || !strings.Contains(e.Reason, "before: 1 user and 0 groups") || e.Policy.ID != id || len(e.Added) != 2 || len(e.Changes) != 1 {
 			t.Errorf("got %+v", e)
 		}
 		if row := r.row(id); row.Verdict != guard.Covered || r.guard.Status().Missing != 0 {
