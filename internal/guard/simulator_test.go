@@ -306,7 +306,7 @@ func (w *world) read(item graph.Item) drift.Object {
 func (w *world) patch(ctx context.Context, id string, body []byte) error {
 	var under *intent
 	for _, in := range w.ledger.intents(w.t) {
-		if in.Stage == stored && fold(in.Policy.ID) == fold(id) {
+		if in.Stage == stored && fold(in.Policy.ID) == fold(id) && (under == nil || in.Time.After(under.Time)) {
 			under = &in
 		}
 	}
