@@ -131,7 +131,7 @@ tenants:
     watch: [policies, named_locations, authentication_strengths, authentication_contexts, security_defaults, excluded_groups]
     attribution: who
     baseline: {auto_pin: true}
-    emergency_access: {mode: plan, users: [%s, %s]}
+    emergency_access: {mode: enforce, users: [%s, %s]}
 receivers:
   - {name: oncall, type: slack, url_file: slack-url, min_severity: low}
   - {name: soc, type: teams, url_file: teams-url, min_severity: medium}

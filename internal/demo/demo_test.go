@@ -64,6 +64,10 @@ func TestDemo(t *testing.T) {
 		"switches it on again":       "weaker than when it was last enforced",
 		"deletes":                    "CRITICAL · WEAKER · contoso · CA002",
 		"anew under the same name\n": "MEDIUM · stronger · contoso · CA002",
+		"emergency accounts out":     "MEDIUM · guard wrote · RESOLVED · contoso · CA006",
+		"its own copy":               "MEDIUM · guard wrote · RESOLVED · contoso · CA006",
+		"… and again\n":              "MEDIUM · guard wrote · RESOLVED · contoso · CA006",
+		"… and once more":            "HIGH · GUARD FAILED · contoso · CA006",
 	} {
 		told := ""
 		for _, s := range steps {

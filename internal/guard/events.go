@@ -12,36 +12,33 @@ import (
 )
 
 // writtenEvent tells a write: what was there, what was added, and who had
-// taken it away. Fresh is the policy as it was read for the write; nil when
+// taken it away. A person's name stands in the summary only, from where the
+// store can erase it together with the actor's. Fresh is the policy as it was read for the write; nil when
 // the process died in between and nobody knows any more.
 func (g *Guard) writtenEvent(in intent, policy drift.Ref, fresh *drift.Object, now time.Time) drift.Event {
 	e := g.event(drift.GuardWritten, drift.Medium, now)
 	e.Policy, e.Added, e.Result, e.By = &policy, in.Add.all(), string(in.Stage), in.By
-	names := g.nameAll(in.Add.all())
-	what := "emergency exclusion added: "
+	names := strings.Join(g.nameAll(in.Add.all()), ", ")
+	e.Summary = drift.Visible(policy.Name) + ": emergency exclusion added: " + names
 	if in.Undo != "" {
-		what = "write of " + in.Undo + " undone, exclusion taken away: "
+		e.Summary = drift.Visible(policy.Name) + ": write of " + in.Undo + " undone, exclusion taken away: " + names
 	}
-	e.Summary = drift.Visible(policy.Name) + ": " + what + strings.Join(names, ", ")
 	var notes []string
 	if in.Why != "" {
 		notes = append(notes, in.Why)
 	}
 	if fresh == nil {
-		notes = append(notes, "the answer to the write was lost, and it took place")
-		e.Reason = strings.Join(notes, "; ")
+		e.Reason = strings.Join(append(notes, "the answer to the write was lost, and it took place"), "; ")
 		return e
 	}
 	users, groups := exclusions(fresh.Raw)
 	e.Changes = append(g.change("/conditions/users/excludeUsers", "Excluded users", users, in.Add.Users, in.Undo != ""),
 		g.change("/conditions/users/excludeGroups", "Excluded groups", groups, in.Add.Groups, in.Undo != "")...)
 	notes = append(notes, fmt.Sprintf("before: %s and %s excluded; they stay", count(len(users), "user"), count(len(groups), "group")))
-	if in.Undo == "" {
-		who := g.blame(policy.ID, in.Add)
-		if who.event != "" {
-			e.About, e.Actor = who.event, who.actor
-			notes = append(notes, "it was taken away by "+actorWords(who.actor)+" ("+who.event+")")
-		}
+	if who := g.blame(policy.ID, in.Add); in.Undo == "" && who.event != "" {
+		e.Summary = drift.Visible(policy.Name) + ": emergency exclusion put back: " + names + "; taken away by " + actorWords(who.actor)
+		e.About, e.Actor = who.event, who.actor
+		notes = append(notes, "taken away in "+who.event)
 	}
 	e.Reason = strings.Join(notes, "; ")
 	return e

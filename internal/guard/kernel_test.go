@@ -81,6 +81,7 @@ func (d drawer) policy() map[string]any {
 // with configured ids at the end of the two exclusion lists, nothing else. Then
 // it spoils the body in every way it knows: the second check refuses each.
 func TestKernel(t *testing.T) {
+	t.Parallel()
 	n, seed := 20_000, seedOf(t, 5)
 	if long() {
 		n = 1_200_000

@@ -285,12 +285,16 @@ func (g *Guard) trip(rows []Row, now time.Time) error {
 	for _, r := range rows {
 		who := g.blame(r.Object.ID, r.Add)
 		why := fmt.Sprintf("a fight: %d writes in a day, and the exclusion is gone again", g.s.PerPolicyDay)
-		if who.actor != nil {
-			why += "; it was taken away by " + actorWords(who.actor)
+		if who.event != "" {
+			why += "; last taken away in " + who.event
 		}
 		e := g.event(drift.GuardFailed, drift.High, now)
 		e.Policy, e.Result, e.Reason, e.Actor = &r.Object, string(failed), why, who.actor
 		e.Summary = drift.Visible(r.Object.Name) + ": the guard gives up, another automation removes the emergency exclusion each time"
+		if who.actor != nil {
+			e.Summary += ", the last time " + actorWords(who.actor)
+		}
+		e.About = who.event
 		if err := g.stop(r.Object, stopRecord{Policy: r.Object, Why: why, Time: now}, e); err != nil {
 			return err
 		}

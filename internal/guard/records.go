@@ -228,7 +228,9 @@ func (g *Guard) amnesty() []drift.Entry {
 
 // keep writes an intent's new stage, with the events that tell it and the
 // removal of intents that no budget asks for any more. Memory follows the
-// store, but also when the store failed: what happened in Graph happened.
+// store, and what a PATCH came to even when the store failed: what happened in
+// Graph happened. A settled outcome that could not be recorded is settled
+// again by the next pass.
 func (g *Guard) keep(in intent, events []drift.Event, after *drift.Object, more ...drift.Entry) ([]drift.Event, error) {
 	record, err := entry(kindIntent, in.ID, in)
 	if err != nil {
@@ -246,7 +248,8 @@ func (g *Guard) keep(in intent, events []drift.Event, after *drift.Object, more 
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if err != nil {
-		if in.Stage != stored {
+		switch in.Stage {
+		case sent, unknown, refused, void:
 			g.intents[in.ID] = &in
 		}
 		return nil, fmt.Errorf("record write: %w", err)

@@ -306,7 +306,7 @@ func (w *world) read(item graph.Item) drift.Object {
 func (w *world) patch(ctx context.Context, id string, body []byte) error {
 	var under *intent
 	for _, in := range w.ledger.intents(w.t) {
-		if in.Stage == stored && fold(in.Policy.ID) == fold(id) {
+		if in.Stage == stored && fold(in.Policy.ID) == fold(id) && (under == nil || in.Time.After(under.Time)) {
 			under = &in
 		}
 	}
@@ -501,6 +501,7 @@ func (w *world) missing() map[string]string {
 // shown, never two effects of one intent, no write without a stored intent,
 // budgets kept across restarts, and order once the faults end.
 func TestSimulator(t *testing.T) {
+	t.Parallel()
 	n, seed := uint64(150), seedOf(t, 1)
 	if long() {
 		n = 10_000

@@ -152,7 +152,7 @@ func (w *Watcher) Record(entries []drift.Entry, events []drift.Event, after *dri
 func (w *Watcher) reckonWrite(e *drift.Event, after drift.Object, commit *drift.Commit) (told []string, err error) {
 	next := maps.Clone(w.state.Objects)
 	next[after.Key()] = after
-	a := &assessor{w: w, now: e.Time, next: next}
+	a := &assessor{w: w, now: e.Time, next: next, baseline: w.state.Baseline}
 	reckoned := *e
 	if told, err = a.reckon(after.Key(), after.Ref, &reckoned); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import "github.com/cadrift/cadrift/internal/graphsim"
 // The policies that the script touches.
 const (
 	deviceCode  = "CA002: Global - Block device code flow"
+	everyMFA    = "CA006: Global - Require MFA for everyone"
 	adminKeys   = "CA101: Admins - Require phishing-resistant MFA"
 	adminPlaces = "CA104: Admins - Block outside company locations"
 	finance     = "CA203: Internals - Finance needs MFA and a managed device"
@@ -53,7 +54,7 @@ func global() []*draft {
 		policy("CA003: Global - Block authentication transfer", everyone, flows("authenticationTransfer"), block),
 		policy("CA004: Global - Block unknown platforms", everyone, platforms([]string{"all"}, []string{"android", "iOS", "windows", "macOS", "linux"}), block),
 		policy("CA005: Global - Block countries without business", everyone, at("Denied countries"), notGroups("Travelling staff"), block),
-		policy("CA006: Global - Require MFA for everyone", everyone, strength(graphsim.StrengthMFA), notGroups("Service accounts", "Directory sync")),
+		policy(everyMFA, everyone, strength(graphsim.StrengthMFA), notGroups("Service accounts", "Directory sync")),
 		policy("CA007: Global - Register security info from trusted places only", everyone, actions("urn:user:registersecurityinfo"), outside("AllTrusted"), notOutsiders(guestKinds), strength(graphsim.StrengthMFA)),
 		policy("CA008: Global - Require MFA to join devices", everyone, actions("urn:user:registerdevice"), anyOf("mfa")),
 		policy("CA009: Global - Block high sign-in risk", everyone, when("signInRiskLevels", []string{"high"}), block),

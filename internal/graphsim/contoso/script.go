@@ -21,12 +21,13 @@ type Step struct {
 	Do func(*graphsim.Tenant) error
 }
 
-// Script is two minutes in the life of the tenant. It can be run once per
+// Script is two and a half minutes in the life of the tenant. It can be run once per
 // tenant; the steps depend on each other.
 func Script() []Step {
 	alex := graphsim.User(ID("Alex"), "alex@contoso.example", "192.0.2.10")
 	sam := graphsim.User(ID("Sam"), "sam@contoso.example", "198.51.100.70")
 	robot := graphsim.ByApp(ID("Release pipeline"), "Release pipeline")
+	copier := graphsim.ByApp(ID("Policy copier"), "Policy copier")
 	patch := func(by graphsim.Actor, name string, what body) func(*graphsim.Tenant) error {
 		return func(t *graphsim.Tenant) error { return t.As(by).PatchPolicy(ID(name), text(what)) }
 	}
@@ -80,6 +81,26 @@ func Script() []Step {
 		{
 			Title: "… and makes it anew under the same name", Expect: "stronger, medium: a new policy, related to the deleted one", Pause: 15 * time.Second,
 			Do: anew(alex),
+		},
+		{
+			Title: fmt.Sprintf("Sam takes the emergency accounts out of the exclusions of %q", everyMFA), Pause: 10 * time.Second,
+			Expect: "critical, lockout risk; then the guard puts them back, and the exclusion of the service accounts stays",
+			Do:     patch(sam, everyMFA, body{"conditions": body{"users": body{"excludeUsers": []string{}}}}),
+		},
+		{
+			Title: "A second automation applies its own copy of that policy, without the accounts", Pause: 5 * time.Second,
+			Expect: "the same alert, and the guard puts them back again",
+			Do:     patch(copier, everyMFA, body{"conditions": body{"users": body{"excludeUsers": []string{}}}}),
+		},
+		{
+			Title: "… and again", Pause: 5 * time.Second,
+			Expect: "the guard's third and last write to this policy today",
+			Do:     patch(copier, everyMFA, body{"conditions": body{"users": body{"excludeUsers": []string{}}}}),
+		},
+		{
+			Title: "… and once more", Pause: 5 * time.Second,
+			Expect: "the breaker trips: the guard gives up on this policy and calls people",
+			Do:     patch(copier, everyMFA, body{"conditions": body{"users": body{"excludeUsers": []string{}}}}),
 		},
 	}
 }
