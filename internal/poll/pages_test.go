@@ -194,7 +194,7 @@ func TestBadSequences(t *testing.T) {
 }
 
 func FuzzBadSequences(f *testing.F) {
-	for i := range len(lies()) {
+	for i := 0; i < len(lies()); i += 6 {
 		f.Add([]byte{byte(i), 255, byte(i), byte(i), byte(i + 1)})
 	}
 	f.Fuzz(func(t *testing.T, script []byte) {
