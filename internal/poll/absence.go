@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cadrift/cadrift/internal/canon"
@@ -159,10 +160,14 @@ func (w *Watcher) confirm(ctx context.Context, kind drift.Kind, ev *evidence, no
 		bin = nil // unavailable in many tenants and clouds: 404s decide
 	}
 	w.binned[kind] = err == nil
+	w.askAboutDeletions(ctx, open, bin, ev, now)
 	looks := 0
 	for _, key := range open {
 		a := ev.absences[key]
 		if at, in := bin[key.ID]; in && a.Confirmed.IsZero() && w.deletedSince(key, at) {
+			a.Confirmed = now
+		}
+		if a.Confirmed.IsZero() && w.deletedByAudit(key) {
 			a.Confirmed = now
 		}
 		if a.Confirmed.IsZero() && !w.dueAt(key, a).After(now) && (!a.Quarantined || looks < quarantineLooks) {
@@ -192,6 +197,32 @@ func (w *Watcher) dueAt(key drift.Key, a drift.Absence) time.Time {
 		return looked.Add(wait)
 	}
 	return a.Since
+}
+
+// askAboutDeletions asks the audit log when the recycle bin cannot tell.
+func (w *Watcher) askAboutDeletions(ctx context.Context, open []drift.Key, bin map[string]time.Time, ev *evidence, now time.Time) {
+	doubtful := slices.ContainsFunc(open, func(key drift.Key) bool {
+		_, in := bin[key.ID]
+		return !in && ev.absences[key].Confirmed.IsZero() && key.Kind != drift.Group
+	})
+	if doubtful && now.Sub(w.audits.asked) >= auditEvery {
+		ctx, cancel := context.WithTimeout(ctx, alertWaits)
+		defer cancel()
+		w.askAudits(ctx, now, false, now.Add(-auditReach))
+	}
+}
+
+// deletedByAudit tells whether the log has a deletion that is later than the
+// last write, beyond what the log is inexact by: an object that came back was
+// written by that.
+func (w *Watcher) deletedByAudit(key drift.Key) bool {
+	obj := w.state.Objects[key]
+	for _, r := range w.audits.records {
+		if r.Target == key.ID && strings.HasPrefix(r.Activity, "delete") && r.Time.After(obj.Written().Add(5*time.Second)) {
+			return true
+		}
+	}
+	return false
 }
 
 // settledAt is when every replica has heard that the object is there.

@@ -105,6 +105,7 @@ type Watcher struct {
 	names    *book // has a lock of its own
 	audits   audits
 	limits   map[drift.Reason]string // what is good to know and cannot be known
+	setbacks map[drift.Reason]int    // questions that failed in a row
 	warmed   struct {
 		revision uint64
 		at       time.Time
@@ -150,7 +151,7 @@ func New(o Options) (*Watcher, error) {
 		o: o, turn: make(chan struct{}, 1),
 		settled: map[drift.Kind]uint64{}, stale: map[drift.Key]int{}, looked: map[drift.Key]time.Time{}, fresh: map[drift.Key]time.Time{}, binned: map[drift.Kind]bool{},
 		blind: map[drift.Reason]*condition{}, readAt: map[drift.Kind]time.Time{},
-		audits: newAudits(), limits: map[drift.Reason]string{},
+		audits: newAudits(), limits: map[drift.Reason]string{}, setbacks: map[drift.Reason]int{},
 	}
 	if o.Directory != nil && o.ResolveNames {
 		w.names = newBook(o.Directory)
