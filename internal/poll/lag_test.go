@@ -18,9 +18,9 @@ import (
 //   - no deletion is told of what is there, and nothing critical that nobody did,
 //   - what was seen in the end is what is there.
 //
-// Everyday runs take 20 hours, CADRIFT_LONG 10,000.
+// Everyday runs take 12 hours, CADRIFT_LONG 10,000.
 func TestLaggingReplicas(t *testing.T) {
-	runs, seed := 20, seedOf(t, 20261122)
+	runs, seed := 12, seedOf(t, 20261122)
 	if long() {
 		runs = 10_000
 	}
