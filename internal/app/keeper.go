@@ -14,6 +14,7 @@ import (
 	"github.com/cadrift/cadrift/internal/api"
 	"github.com/cadrift/cadrift/internal/canon"
 	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/judge"
 	"github.com/cadrift/cadrift/internal/poll"
 )
 
@@ -22,10 +23,21 @@ var _ api.Keeper = (*App)(nil)
 
 func (a *App) tenantNames() []api.TenantName {
 	var out []api.TenantName
-	for _, t := range a.setup.Load().config.Tenants {
-		out = append(out, api.TenantName{Name: t.Name, ID: t.TenantID, Emergency: emergency(t)})
+	s := a.setup.Load()
+	for _, t := range s.config.Tenants {
+		out = append(out, api.TenantName{Name: t.Name, ID: t.TenantID, Emergency: emergency(t), Names: s.names(t.Name)})
 	}
 	return out
+}
+
+// names are the names that a tenant's watcher knows, nil while it has none.
+func (s *setup) names(tenant string) judge.Names {
+	for _, u := range s.tenants {
+		if u.Name == tenant {
+			return u.watcher.Name
+		}
+	}
+	return nil
 }
 
 func (a *App) receiverNames() []string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cadrift/cadrift/internal/canon"
@@ -19,6 +20,12 @@ const (
 	confirmQuarantineAfter = 5 * time.Minute
 	quarantineLooks        = 20
 )
+
+// settling is how long after its birth or return an object may be unknown to a
+// replica that lags. Where the recycle bin answers and does not hold it, 404s
+// prove nothing until then: two of them, half a minute apart, have been enough
+// to announce the deletion of a policy that was nine minutes old and there.
+const settling = 15 * time.Minute
 
 // evidence is what a pass found out about objects that a listing lacked or
 // showed in an older form.
@@ -152,10 +159,15 @@ func (w *Watcher) confirm(ctx context.Context, kind drift.Kind, ev *evidence, no
 	if err != nil {
 		bin = nil // unavailable in many tenants and clouds: 404s decide
 	}
+	w.binned[kind] = err == nil
+	w.askAboutDeletions(ctx, open, bin, ev, now)
 	looks := 0
 	for _, key := range open {
 		a := ev.absences[key]
-		if _, in := bin[key.ID]; in && a.Confirmed.IsZero() {
+		if at, in := bin[key.ID]; in && a.Confirmed.IsZero() && w.deletedSince(key, at) {
+			a.Confirmed = now
+		}
+		if a.Confirmed.IsZero() && w.deletedByAudit(key) {
 			a.Confirmed = now
 		}
 		if a.Confirmed.IsZero() && !w.dueAt(key, a).After(now) && (!a.Quarantined || looks < quarantineLooks) {
@@ -177,11 +189,58 @@ func (w *Watcher) dueAt(key drift.Key, a drift.Absence) time.Time {
 	}
 	switch looked, ok := w.looked[key]; {
 	case !a.NotFound.IsZero():
+		if settled := w.settledAt(key); w.binned[key.Kind] && settled.After(a.NotFound.Add(wait)) {
+			return settled
+		}
 		return a.NotFound.Add(wait)
 	case ok:
 		return looked.Add(wait)
 	}
 	return a.Since
+}
+
+// askAboutDeletions asks the audit log when the recycle bin cannot tell.
+func (w *Watcher) askAboutDeletions(ctx context.Context, open []drift.Key, bin map[string]time.Time, ev *evidence, now time.Time) {
+	doubtful := slices.ContainsFunc(open, func(key drift.Key) bool {
+		_, in := bin[key.ID]
+		return !in && ev.absences[key].Confirmed.IsZero() && key.Kind != drift.Group
+	})
+	if doubtful && now.Sub(w.audits.asked) >= auditEvery {
+		ctx, cancel := context.WithTimeout(ctx, alertWaits)
+		defer cancel()
+		w.askAudits(ctx, now, false, now.Add(-auditReach))
+	}
+}
+
+// deletedByAudit tells whether the log has a deletion that is later than the
+// last write, beyond what the log is inexact by: an object that came back was
+// written by that.
+func (w *Watcher) deletedByAudit(key drift.Key) bool {
+	obj := w.state.Objects[key]
+	for _, r := range w.audits.records {
+		if r.Target == key.ID && strings.HasPrefix(r.Activity, "delete") && r.Time.After(obj.Written().Add(5*time.Second)) {
+			return true
+		}
+	}
+	return false
+}
+
+// settledAt is when every replica has heard that the object is there.
+func (w *Watcher) settledAt(key drift.Key) time.Time {
+	obj := w.state.Objects[key]
+	at := obj.Created
+	if back := w.fresh[key]; back.After(at) {
+		at = back
+	}
+	return at.Add(settling)
+}
+
+// deletedSince tells whether an entry of the recycle bin is about the object
+// as it is known. A replica that lags still has the entry of an object that
+// came back. Bins keep whole seconds.
+func (w *Watcher) deletedSince(key drift.Key, at time.Time) bool {
+	obj := w.state.Objects[key]
+	return at.Add(time.Second).After(obj.Written())
 }
 
 // look asks for an absent object by id.

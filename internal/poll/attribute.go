@@ -11,11 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cadrift/cadrift/internal/canon"
-	"github.com/cadrift/cadrift/internal/diff"
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/graph"
-	"github.com/cadrift/cadrift/internal/judge"
 	"github.com/cadrift/cadrift/internal/store"
 )
 
@@ -71,7 +68,7 @@ func (w *Watcher) askAudits(ctx context.Context, now time.Time, memberships bool
 	for _, part := range parts {
 		records, err := w.o.Audit.Audits(ctx, part, since)
 		if err != nil {
-			w.limit(drift.ReasonAudit, "it is not known who makes changes: "+plain(err))
+			w.setback(drift.ReasonAudit, "it is not known who makes changes: ", err)
 			return
 		}
 		for _, r := range records {
@@ -392,57 +389,4 @@ func actorWords(a *drift.Actor) string {
 		return "the app " + name
 	}
 	return name
-}
-
-// undone judges a write that left no trace by the form that the audit log
-// holds of it: changed and put back between two readings (detection law §1.5).
-// Bodies of the log are compared with each other only, since the log writes
-// them in a manner of its own.
-func (w *Watcher) undone(c change, window drift.Window) (drift.Verdict, bool) {
-	if c.old == nil || c.new == nil || c.old.Digest != c.new.Digest {
-		return drift.Verdict{}, false
-	}
-	var world *judge.World
-	var base *drift.Object
-	var worst drift.Verdict
-	for _, r := range w.written(c, window) {
-		old, new := loggedForm(c.key, r.Old), loggedForm(c.key, r.New)
-		if base == nil {
-			base = old
-		}
-		if base == nil || new == nil || base.Digest == new.Digest {
-			continue
-		}
-		changes, _, err := diff.Objects(base.Canonical, new.Canonical)
-		if err != nil {
-			continue
-		}
-		if world == nil {
-			world = judge.NewWorld(maps.Values(w.state.Objects), w.o.Emergency, w.o.Names)
-		}
-		if v := world.Judge(judge.Case{Old: base, New: new, Changes: changes}); v.Severity > worst.Severity {
-			worst = v
-		}
-	}
-	if worst.Severity == drift.Info {
-		return drift.Verdict{}, false
-	}
-	name := drift.Visible(c.new.Name) + ": "
-	return drift.Verdict{
-		Direction: drift.Mixed, Severity: worst.Severity, Lockout: worst.Lockout, Reasons: worst.Reasons,
-		Summary: name + "changed and put back between two readings: " + strings.TrimPrefix(worst.Summary, name),
-	}, true
-}
-
-// loggedForm reads a body of the audit log, nil where there is none that can
-// be read. The log writes MFA where Graph writes mfa.
-func loggedForm(key drift.Key, raw []byte) *drift.Object {
-	if len(raw) == 0 {
-		return nil
-	}
-	obj, err := canon.Object(key.Kind, []byte(strings.ReplaceAll(string(raw), `"MFA"`, `"mfa"`)))
-	if err != nil || obj.Odd != "" {
-		return nil
-	}
-	return &obj
 }

@@ -33,7 +33,17 @@ func (w *Watcher) limit(reason drift.Reason, text string) {
 	w.limits[reason] = text
 }
 
+// setback notes a failed question. A refusal is a limit at once; a timeout or
+// a busy service only when it goes on.
+func (w *Watcher) setback(reason drift.Reason, text string, err error) {
+	w.setbacks[reason]++
+	if reasonOf(err) == drift.ReasonPermission || w.setbacks[reason] >= 3 {
+		w.limit(reason, text+plain(err))
+	}
+}
+
 func (w *Watcher) unlimit(reason drift.Reason) {
+	delete(w.setbacks, reason)
 	if _, was := w.limits[reason]; was {
 		w.o.Logger.Info("view no longer limited", "tenant", w.o.Tenant, "reason", string(reason))
 	}

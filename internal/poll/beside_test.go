@@ -441,3 +441,50 @@ func hang(parts ...string) func(*http.Request) *graphsim.Fault {
 		return nil
 	}
 }
+
+// Without a recycle bin the audit log proves a deletion at once; its record of
+// an earlier one proves nothing about an object that came back.
+func TestAuditConfirmsDeletions(t *testing.T) {
+	inFullRig(t, nil, func(r *rig) {
+		r.tenant.Tune(func(b *graphsim.Behaviour) { b.DeletedItemsStatus = http.StatusNotFound })
+		id := r.policy("CA001", everyone+","+mfa)
+		r.policy("CA002", everyone+","+mfa)
+		r.pass()
+		r.later()
+		must(t, r.admin.DeletePolicy(id))
+		expect(t, r.later(), "deleted CA001 weaker critical")
+		must(t, r.admin.RestorePolicy(id))
+		expect(t, r.later(), "restored CA001 stronger medium")
+		r.sim.OnRequest(func(q *http.Request) *graphsim.Fault { // a replica from before the restore
+			if strings.Contains(q.URL.Path, "conditionalAccess/policies/"+id) {
+				return graphsim.GraphError(404, "ResourceNotFound", "no")
+			}
+			return onPolicies(func(body map[string]any) {
+				body["value"] = slices.DeleteFunc(body["value"].([]any), func(o any) bool { return o.(map[string]any)["id"] == id })
+			})(q)
+		})
+		expect(t, r.later())
+	})
+}
+
+// A service that is merely busy is no limit to be told of; one that goes on
+// failing is.
+func TestBusyIsNoLimit(t *testing.T) {
+	inFullRig(t, nil, func(r *rig) {
+		id := r.policy("CA001", everyone+","+mfa)
+		r.pass()
+		r.later()
+		r.sim.OnRequest(hang("/auditLogs/"))
+		must(t, r.admin.PatchPolicy(id, `{"state":"disabled"}`))
+		r.later()
+		if got := r.blind(); len(got) != 0 {
+			t.Errorf("after one failure: %v", got)
+		}
+		for range 4 {
+			r.later()
+		}
+		if got := r.blind(); got[drift.ReasonAudit] == "" {
+			t.Error("the audit log has not answered for minutes and nobody says so")
+		}
+	})
+}

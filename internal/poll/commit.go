@@ -22,6 +22,12 @@ func (w *Watcher) settleLocked(a assessment, now time.Time) error {
 		return nil
 	}
 	w.degraded = w.degraded && a.commit.Empty()
+	for i := range a.commit.Events {
+		if e := &a.commit.Events[i]; e.Action == drift.Created || e.Action == drift.Restored {
+			w.fresh[e.Object.Key()] = now
+		}
+	}
+	maps.DeleteFunc(w.fresh, func(_ drift.Key, at time.Time) bool { return now.Sub(at) > settling })
 	for _, id := range a.spent {
 		w.audits.spent[id] = true
 	}

@@ -52,7 +52,7 @@ func (w *Watcher) readGroups(ctx context.Context, readings []reading) (r reading
 	if len(ids) > 0 {
 		var err error
 		if found, err = w.o.Directory.Objects(ctx, ids); err != nil {
-			w.limit(drift.ReasonGroups, "the members of excluded groups are not watched: "+plain(err))
+			w.setback(drift.ReasonGroups, "the members of excluded groups are not watched: ", err)
 			return r, false
 		}
 	}

@@ -208,7 +208,7 @@ func (w *Watcher) fillNames(ctx context.Context, n wanted, now time.Time) {
 	withheld, err := w.names.fill(ctx, n, now)
 	switch {
 	case err != nil:
-		w.limit(drift.ReasonNames, "ids instead of names: "+plain(err))
+		w.setback(drift.ReasonNames, "ids instead of names: ", err)
 	case withheld:
 		w.limit(drift.ReasonNames, "ids instead of some names: the directory gives no names for them")
 	case len(n.objects)+len(n.apps) > 0:

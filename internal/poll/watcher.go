@@ -97,12 +97,15 @@ type Watcher struct {
 	settled map[drift.Kind]uint64 // the listing's version that left nothing open
 	stale   map[drift.Key]int
 	looked  map[drift.Key]time.Time // absent objects: the last GET by id
+	fresh   map[drift.Key]time.Time // objects that appeared or came back of late
+	binned  map[drift.Kind]bool     // kinds whose recycle bin answers
 
 	// promised is when the loop will have shown that it lives, see promise.
 	promised atomic.Pointer[time.Time]
 	names    *book // has a lock of its own
 	audits   audits
 	limits   map[drift.Reason]string // what is good to know and cannot be known
+	setbacks map[drift.Reason]int    // questions that failed in a row
 	warmed   struct {
 		revision uint64
 		at       time.Time
@@ -146,9 +149,9 @@ const (
 func New(o Options) (*Watcher, error) {
 	w := &Watcher{
 		o: o, turn: make(chan struct{}, 1),
-		settled: map[drift.Kind]uint64{}, stale: map[drift.Key]int{}, looked: map[drift.Key]time.Time{},
+		settled: map[drift.Kind]uint64{}, stale: map[drift.Key]int{}, looked: map[drift.Key]time.Time{}, fresh: map[drift.Key]time.Time{}, binned: map[drift.Kind]bool{},
 		blind: map[drift.Reason]*condition{}, readAt: map[drift.Kind]time.Time{},
-		audits: newAudits(), limits: map[drift.Reason]string{},
+		audits: newAudits(), limits: map[drift.Reason]string{}, setbacks: map[drift.Reason]int{},
 	}
 	if o.Directory != nil && o.ResolveNames {
 		w.names = newBook(o.Directory)
