@@ -61,7 +61,7 @@ long:
 	CADRIFT_LONG=1 $(GO) test -count 1 -timeout 90m -v ./... | grep -E '^(---|===|ok|FAIL|\?|    )' | grep -v '=== RUN\|=== PAUSE\|=== CONT'
 
 oracles:
-	CADRIFT_ORACLES=1 $(GO) test -count 1 -timeout 10m ./deploy
+	CADRIFT_ORACLES=1 $(GO) test -count 1 -timeout 10m ./deploy ./internal/notify
 
 # What is made from something else; a test fails while it is stale.
 generate: man
