@@ -27,9 +27,11 @@ const (
 	attributeFor = 20 * time.Minute // how long an event may wait for its record
 	auditReach   = 25 * time.Minute
 	auditEvery   = 5 * time.Second // never more often, whatever the schedule
-	auditProbe   = time.Hour       // to notice a lost permission before it matters
-	sameWrite    = 30 * time.Second
-	spreadTime   = 5 * time.Minute
+	// auditProbe is how often it is asked without a reason: for a lost
+	// permission, and for what came and went between two readings.
+	auditProbe = 15 * time.Minute
+	sameWrite  = 30 * time.Second
+	spreadTime = 5 * time.Minute
 )
 
 // audits is what is remembered of the audit log.
@@ -342,6 +344,8 @@ func (w *Watcher) attributeLate(ctx context.Context) error {
 			left = append(left, a)
 		}
 	}
+	passed, used := w.passing(now)
+	commit.Events, spent = append(commit.Events, passed...), append(spent, used...)
 	if _, err := w.commitLocked(commit); err != nil {
 		w.o.Logger.Warn("attribution not written", "tenant", w.o.Tenant, "err", err)
 		if errors.Is(err, store.ErrOutcomeUnknown) {

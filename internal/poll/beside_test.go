@@ -488,3 +488,30 @@ func TestBusyIsNoLimit(t *testing.T) {
 		}
 	})
 }
+
+// What came and went between two readings is in no listing, but in the log.
+func TestCreatedAndDeletedBetweenReadings(t *testing.T) {
+	inFullRig(t, nil, func(r *rig) {
+		r.policy("CA001", everyone+","+mfa)
+		r.pass()
+		time.Sleep(10 * time.Second)
+		id := r.policy("Nobody gets in", everyone+`,"grantControls":{"operator":"OR","builtInControls":["block"]}`)
+		time.Sleep(20 * time.Second)
+		must(t, r.admin.DeletePolicy(id))
+		var got []drift.Event
+		for range 20 {
+			got = append(got, r.later()...)
+		}
+		expect(t, got, "deleted Nobody gets in mixed critical")
+		if e := got[0]; !e.Locks() || actor(e) != "user alex@contoso.example" || e.Window.To.Sub(e.Window.From) != 20*time.Second {
+			t.Errorf("got %+v by %s", e, actor(e))
+		}
+		r.close()
+		r.open()
+		for range 20 {
+			if got := r.later(); len(got) != 0 {
+				t.Errorf("told again: %v", lines(got))
+			}
+		}
+	})
+}

@@ -3,11 +3,14 @@ package poll
 import (
 	"maps"
 	"strings"
+	"time"
 
 	"github.com/cadrift/cadrift/internal/canon"
 	"github.com/cadrift/cadrift/internal/diff"
 	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/graph"
 	"github.com/cadrift/cadrift/internal/judge"
+	"github.com/cadrift/cadrift/internal/store"
 )
 
 // undone judges a write that left no trace by the form that the audit log
@@ -61,4 +64,68 @@ func loggedForm(key drift.Key, raw []byte) *drift.Object {
 		return nil
 	}
 	return &obj
+}
+
+// passing finds objects that came and went between two readings, so that no
+// listing ever showed them: a policy that lets nobody in, on for a minute. The
+// history keeps one from being told again after a restart.
+func (w *Watcher) passing(now time.Time) (events []drift.NewEvent, spent []string) {
+	for id, add := range w.audits.records {
+		kind, ok := kindOf(add.Activity)
+		key := drift.Key{Kind: kind, ID: add.Target}
+		form := loggedForm(key, add.New)
+		if !ok || form == nil || w.audits.spent[id] || !strings.HasPrefix(add.Activity, "add ") || w.knows(key) {
+			continue
+		}
+		gone := w.deletion(add)
+		if gone == nil {
+			continue
+		}
+		world := judge.NewWorld(maps.Values(w.state.Objects), w.o.Emergency, w.o.Names)
+		changes, _, err := diff.Objects(nil, form.Canonical)
+		if err != nil {
+			continue
+		}
+		v := world.Judge(judge.Case{New: form, Changes: changes})
+		spent = append(spent, id, gone.ID)
+		events = append(events, w.route(drift.Event{
+			Time: now, Type: drift.DriftChanged, Window: &drift.Window{From: add.Time, To: gone.Time},
+			Tenant: w.o.Tenant, TenantID: w.o.TenantID, Object: &form.Ref, Action: drift.Deleted,
+			Direction: drift.PtrTo(drift.Mixed), Severity: v.Severity, LockoutRisk: drift.PtrTo(v.Lockout), LockoutReasons: nonNil(v.Reasons),
+			Summary: "created and deleted between two readings: " + v.Summary, Changes: []drift.Change{},
+			Drift: drift.DriftNone, Actor: w.actor(add),
+		}, nil))
+	}
+	return events, spent
+}
+
+// kindOf is the kind that an activity is about, of those that the log shows
+// with their bodies.
+func kindOf(activity string) (drift.Kind, bool) {
+	switch {
+	case strings.HasSuffix(activity, " conditional access policy"):
+		return drift.Policy, true
+	case strings.HasSuffix(activity, " named location"):
+		return drift.NamedLocation, true
+	}
+	return "", false
+}
+
+// knows tells whether an object was ever seen, or told of.
+func (w *Watcher) knows(key drift.Key) bool {
+	if _, there := w.state.Objects[key]; there || w.o.Store == nil || w.existed(key) {
+		return true
+	}
+	events, _, err := w.o.Store.Events(store.EventQuery{TenantID: w.o.TenantID, ObjectID: key.ID, Limit: 1})
+	return err != nil || len(events) > 0
+}
+
+// deletion is the record that ends what add began.
+func (w *Watcher) deletion(add graph.AuditRecord) *graph.AuditRecord {
+	for _, r := range w.audits.records {
+		if r.Target == add.Target && strings.HasPrefix(r.Activity, "delete ") && r.Time.After(add.Time) {
+			return &r
+		}
+	}
+	return nil
 }
