@@ -259,18 +259,19 @@ func ordinary() drift.Severity { return drift.Medium }
 // Storms of 429 with every form of Retry-After, faults of the server, resets
 // before and after the body: all arrives, in order.
 func TestFaultsLoseNothing(t *testing.T) {
-	r := rand.New(rand.NewPCG(seed(t), 1))
+	n := seed(t)
+	r, luck := rand.New(rand.NewPCG(n, 1)), rand.New(rand.NewPCG(n, 4)) // luck is the wire's, under its lock
 	synctest.Test(t, func(t *testing.T) {
 		kinds := map[string]int{}
 		w := newWorld(t, func(_ string, at time.Time) fault {
-			switch n := r.IntN(10); {
+			switch n := luck.IntN(10); {
 			case n < 2:
 				kinds["429"]++
-				form := []string{"1", "2.5", "", "nonsense", at.Add(3 * time.Second).UTC().Format(http.TimeFormat), "86400000"}[r.IntN(6)]
+				form := []string{"1", "2.5", "", "nonsense", at.Add(3 * time.Second).UTC().Format(http.TimeFormat), "86400000"}[luck.IntN(6)]
 				return fault{status: 429, retryAfter: form}
 			case n < 4:
 				kinds["5xx"]++
-				return fault{status: []int{500, 502, 503, 504, 408}[r.IntN(5)]}
+				return fault{status: []int{500, 502, 503, 504, 408}[luck.IntN(5)]}
 			case n < 5:
 				kinds["reset before"]++
 				return fault{resetBefore: true}
@@ -308,8 +309,9 @@ func TestFaultsLoseNothing(t *testing.T) {
 // Receivers are away for a week in which the process dies again and again,
 // sometimes with a request under way.
 func TestAWeekOfOutageWithRestarts(t *testing.T) {
-	r := rand.New(rand.NewPCG(seed(t), 2))
-	outage, restarts := 12*time.Hour, 8 // everyday counts
+	n := seed(t)
+	r, luck := rand.New(rand.NewPCG(n, 2)), rand.New(rand.NewPCG(n, 5)) // luck is the wire's, under its lock
+	outage, restarts := 12*time.Hour, 8                                 // everyday counts
 	if long() {
 		outage, restarts = 7*24*time.Hour, 200
 	}
@@ -319,7 +321,7 @@ func TestAWeekOfOutageWithRestarts(t *testing.T) {
 		w := newWorld(t, func(string, time.Time) fault {
 			if time.Since(begin) < outage {
 				refused++
-				return []fault{{resetBefore: true}, {status: 503}, {status: 502}}[r.IntN(3)]
+				return []fault{{resetBefore: true}, {status: 503}, {status: 502}}[luck.IntN(3)]
 			}
 			return fault{}
 		})
