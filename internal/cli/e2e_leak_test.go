@@ -27,7 +27,7 @@ func TestNoSecretIsSeen(t *testing.T) {
 	base := strings.TrimSuffix(hook.url, "/hook")
 	must(t, s.write("slack-url", base+"/services/marker-slack-path\n"))
 	must(t, s.write("hook-secret", hookSecret+"\n"))
-	must(t, s.configure("", strings.Join([]string{
+	must(t, s.configure("attribution: who+ip\n", strings.Join([]string{
 		"receivers:",
 		"  - {name: slack, type: slack, url_file: slack-url}",
 		"  - {name: teams, type: teams, url: \"" + base + "/workflows/marker-teams-path?sig=marker-teams-sig\"}",

@@ -21,7 +21,7 @@ import (
 //	until PATTERN PROGRAM...  repeat a program until its output matches
 //	keys FILE PATH KEY...     FILE is one JSON document with the keys at the path; !KEY is absent
 //	code N PROGRAM...         the program ends with that code, output in stdout.txt and stderr.txt;
-//	                          with "quickly" before it within 5 s
+//	                          with "quickly" before it, soon
 //	hash FILE [LABEL]         fail when FILE changed since the last hash of that label
 //	damage FILE TEXT          change a bit of what follows TEXT, wherever it stands
 func TestScripts(t *testing.T) {

@@ -127,6 +127,9 @@ func (s *stage) configure(extra, top string) error {
 		if !strings.Contains(extra, "schedule:") {
 			b.WriteString("    schedule: \"@every 1s\"\n")
 		}
+		if !strings.Contains(extra, "attribution:") { // events that come later, at a time of their own
+			b.WriteString("    attribution: \"off\"\n")
+		}
 		for line := range strings.Lines(extra) {
 			b.WriteString("    " + line)
 		}

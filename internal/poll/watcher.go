@@ -94,7 +94,8 @@ type Watcher struct {
 	turn chan struct{}
 
 	// Owned by the holder of turn.
-	settled map[drift.Kind]uint64 // the listing's version that left nothing open
+	settled map[drift.Kind]uint64       // the listing's version that left nothing open
+	unread  map[drift.Kind]drift.Reason // the failed readings as logged last
 	stale   map[drift.Key]int
 	looked  map[drift.Key]time.Time // absent objects: the last GET by id
 	fresh   map[drift.Key]time.Time // objects that appeared or came back of late
@@ -149,7 +150,7 @@ const (
 func New(o Options) (*Watcher, error) {
 	w := &Watcher{
 		o: o, turn: make(chan struct{}, 1),
-		settled: map[drift.Kind]uint64{}, stale: map[drift.Key]int{}, looked: map[drift.Key]time.Time{}, fresh: map[drift.Key]time.Time{}, binned: map[drift.Kind]bool{},
+		settled: map[drift.Kind]uint64{}, unread: map[drift.Kind]drift.Reason{}, stale: map[drift.Key]int{}, looked: map[drift.Key]time.Time{}, fresh: map[drift.Key]time.Time{}, binned: map[drift.Kind]bool{},
 		blind: map[drift.Reason]*condition{}, readAt: map[drift.Kind]time.Time{},
 		audits: newAudits(), limits: map[drift.Reason]string{}, setbacks: map[drift.Reason]int{},
 	}
@@ -405,10 +406,21 @@ func (w *Watcher) window(kind drift.Kind, now time.Time) *drift.Window {
 
 func (w *Watcher) seen(kind drift.Kind) bool { return slices.Contains(w.state.Seen, kind) }
 
+// logPass warns of a collection once for every reason: at one pass a second an
+// hour without a permission would be thousands of lines.
 func (w *Watcher) logPass(readings []reading, a assessment) {
 	for i := range readings {
-		if r := &readings[i]; !r.good() {
-			w.o.Logger.Warn("collection not read", "tenant", w.o.Tenant, "kind", string(r.kind), "reason", string(reasonOf(r.err)), "err", r.err)
+		r := &readings[i]
+		reason, level, text := drift.Reason(""), slog.LevelInfo, "collection read again"
+		if !r.good() {
+			reason, level, text = reasonOf(r.err), slog.LevelWarn, "collection not read"
+		}
+		if w.unread[r.kind] == reason {
+			level = slog.LevelDebug
+		}
+		w.unread[r.kind] = reason
+		if !r.good() || level > slog.LevelDebug {
+			w.o.Logger.Log(context.Background(), level, text, "tenant", w.o.Tenant, "kind", string(r.kind), "reason", string(reason), "err", r.err)
 		}
 	}
 	w.o.Logger.Debug("pass done", "tenant", w.o.Tenant, "result", string(w.result),

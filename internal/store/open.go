@@ -31,7 +31,7 @@ type Options struct {
 }
 
 const (
-	defaultLockTimeout = 4500 * time.Millisecond
+	defaultLockTimeout = 3 * time.Second
 	// mapSize is the address space taken at once, so that ordinary growth
 	// never maps the file anew, which would wait for every reader.
 	mapSize = 64 << 20
