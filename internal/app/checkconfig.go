@@ -41,16 +41,28 @@ func CheckConfig(ctx context.Context, cfg *config.Config, online, asJSON bool, o
 		}
 	}
 	var probes []Probe
+	var extras []Extra
 	if online {
 		for _, t := range built.Tenants {
-			probes = append(probes, t.probe(ctx, out, asJSON)...)
+			mine := t.probe(ctx, out, asJSON)
+			probes = append(probes, mine...)
+			if blindSpots(mine) != nil {
+				continue // first things first
+			}
+			beside := t.extras(ctx)
+			extras = append(extras, beside...)
+			for i := range beside {
+				if !asJSON {
+					beside[i].print(out)
+				}
+			}
 		}
 	}
 	if asJSON {
 		enc := json.NewEncoder(out)
 		enc.SetIndent("", "  ")
 		enc.SetEscapeHTML(false)
-		if err := enc.Encode(map[string]any{"config": string(effective), "warnings": cfg.Warnings, "online": probes}); err != nil {
+		if err := enc.Encode(map[string]any{"config": string(effective), "warnings": cfg.Warnings, "online": probes, "extras": extras}); err != nil {
 			return fmt.Errorf("print configuration: %w", err)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 // that it cannot leave, as a user without rights, with one writable volume.
 // Certificates and time zones can only come out of the program itself.
 func TestChroot(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Skip("only root may chroot: this check did not run")
 	}

@@ -122,7 +122,7 @@ func newRig(t *testing.T, tenants int) *rig {
 	var list []any
 	for n := range tenants {
 		tenant := r.cloud.AddTenant(tenantID(n), tenantName(n))
-		tenant.Tune(func(b *graphsim.Behaviour) { b.RequestsPerSecond = 0 })
+		tenant.Tune(func(b *graphsim.Behaviour) { b.RequestsPerSecond, b.PolicyLimit = 0, 0 })
 		tenant.AddApp(graphsim.App{ClientID: clientID, Secret: secret, Roles: []string{graphsim.PolicyReadAll}})
 		r.tenants = append(r.tenants, tenant)
 		for i := range 4 {

@@ -66,6 +66,7 @@ func (r *rig) seen(d *daemon, receiver string, n int, state string) {
 // A client secret and a webhook URL in a Kubernetes mount are exchanged under
 // the running daemon.
 func TestRotateMountedSecrets(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 1)
 	m := &mount{t: t, dir: filepath.Join(r.dir, "mounted")}
 	m.put(map[string]string{"client": secret, "hook": r.sink.url("old")})
@@ -102,6 +103,7 @@ func certificate(t *testing.T, serial int64, notAfter time.Time) (string, *x509.
 // A certificate is exchanged under the running daemon, and the gauge shows
 // the new one's end.
 func TestRotateCertificate(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 1)
 	first := time.Now().Add(20 * 24 * time.Hour).Truncate(time.Second)
 	text, cert := certificate(t, 1, first)
@@ -143,6 +145,7 @@ func (d *daemon) configStatus() configStatus {
 // SIGHUP: a bad file changes nothing and is told, a good one is taken over,
 // and what waits for a restart is named.
 func TestReload(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 1)
 	d := r.start(nil)
 	eventually(t, 20*time.Second, "a first pass", d.ready)
@@ -182,7 +185,9 @@ func TestReload(t *testing.T) {
 // SIGTERM ends the daemon well within the supervisor's patience, whatever it
 // is doing, and loses nothing.
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	t.Run("during a pass", func(t *testing.T) {
+		t.Parallel()
 		r := newRig(t, 1)
 		d := r.start(nil)
 		eventually(t, 20*time.Second, "a first pass", d.ready)
@@ -193,6 +198,7 @@ func TestDrain(t *testing.T) {
 		stopsWithin(t, d, 5*time.Second)
 	})
 	t.Run("during a send", func(t *testing.T) {
+		t.Parallel()
 		r := newRig(t, 1)
 		d := r.start(nil)
 		eventually(t, 20*time.Second, "a first pass", d.ready)

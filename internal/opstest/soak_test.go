@@ -74,6 +74,7 @@ func (d *daemon) usage() usage {
 // end what was taken is given back, memory has not grown since the middle, and
 // what retention would remove leaves nothing behind.
 func TestSoak(t *testing.T) {
+	t.Parallel()
 	length := soakTime(t)
 	r := newRig(t, 4)
 	f := &faults{random: rand.New(rand.NewPCG(6, 6))}

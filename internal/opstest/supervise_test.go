@@ -54,6 +54,7 @@ func (s *supervisor) listen(t *testing.T) (path string) {
 }
 
 func TestSupervisor(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 1)
 	s := &supervisor{}
 	path := s.listen(t)

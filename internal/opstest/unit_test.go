@@ -17,6 +17,7 @@ const unit = "../../deploy/systemd/cadrift.service"
 // The unit's hardening, as systemd itself scores it; the threshold is ten
 // times the exposure.
 func TestUnitExposure(t *testing.T) {
+	t.Parallel()
 	analyze := installed(t, "systemd-analyze")
 	out, err := exec.Command(analyze, "security", "--offline=true", "--threshold=15", "--no-pager", unit).CombinedOutput()
 	if err != nil {
@@ -78,6 +79,7 @@ func expand(t *testing.T, analyze, name string) []string {
 // A run with everything in it (start, passes, alerts, commands, page, reload,
 // stop) makes no system call that the unit would refuse.
 func TestSystemCalls(t *testing.T) {
+	t.Parallel()
 	analyze, strace := installed(t, "systemd-analyze"), installed(t, "strace")
 	allowed := filter(t, analyze)
 	if !allowed["fdatasync"] || allowed["mount"] || allowed["setrlimit"] {

@@ -11,6 +11,7 @@ import (
 // The listener of the running program: loopback unless told otherwise, headers
 // on every answer, other names and writes refused, slow and greedy clients cut.
 func TestWebSecurity(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 1)
 	r.config["web"] = map[string]any{"listen": "0.0.0.0:0"}
 	r.write()
