@@ -19,6 +19,8 @@ type Probe struct {
 	Tenant string     `json:"tenant"`
 	Kind   drift.Kind `json:"kind"`
 	OK     bool       `json:"ok"`
+	// Writes marks the question whether the guard may write.
+	Writes bool `json:"writes,omitempty"`
 	// Objects counts what was listed.
 	Objects int    `json:"objects"`
 	Error   string `json:"error,omitempty"`
@@ -89,6 +91,8 @@ func (t *Tenant) probe(ctx context.Context, out io.Writer, quiet bool) []Probe {
 		probes = append(probes, p)
 		switch {
 		case quiet:
+		case p.OK && p.Writes:
+			fmt.Fprintf(out, "ok      %s  %-24s the guard may write\n", p.Tenant, p.Kind.Words())
 		case p.OK:
 			fmt.Fprintf(out, "ok      %s  %-24s %d objects\n", p.Tenant, p.Kind.Words(), p.Objects)
 		default:
@@ -115,8 +119,30 @@ func (t *Tenant) probe(ctx context.Context, out io.Writer, quiet bool) []Probe {
 		}
 		say(p)
 		if errors.As(err, &ge) && ge.Reason == drift.ReasonCredential {
-			break // without a token every kind fails alike
+			return probes // without a token every kind fails alike
 		}
 	}
+	if p, ok := t.probeWrites(ctx); ok {
+		say(p)
+	}
 	return probes
+}
+
+// probeWrites asks whether the guard may write, where it is to write at all.
+func (t *Tenant) probeWrites(ctx context.Context) (Probe, bool) {
+	if t.EmergencyAccess == nil || t.EmergencyAccess.Mode != config.ModeEnforce {
+		return Probe{}, false
+	}
+	p := Probe{Tenant: t.Name, Kind: drift.Policy, Writes: true}
+	may, known, err := t.Client.MayWrite(ctx)
+	switch {
+	case err != nil:
+		p.Error = err.Error()
+	case known && !may:
+		p.Error = "the guard is in mode enforce and lacks the application permission " + graph.WritePermission
+		p.Hint = "grant " + graph.WritePermission + " (type Application) to the app registration and give admin consent"
+	default:
+		p.OK = true
+	}
+	return p, true
 }

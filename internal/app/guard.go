@@ -28,8 +28,11 @@ var _ api.Guards = (*App)(nil)
 func (a *App) unit(t *Tenant, m *Metrics) (*tenantUnit, error) {
 	j := &journal{store: a.store, tenantID: t.TenantID}
 	o := guard.Options{
-		Tenant: t.Name, TenantID: t.TenantID, Settings: t.guardSettings(), Graph: t.Client,
+		Tenant: t.Name, TenantID: t.TenantID, Settings: t.guardSettings(),
 		StopFile: filepath.Join(a.setup.Load().config.StateDir, stopFile), Metrics: m.Guard, Logger: a.log,
+	}
+	if t.Client != nil {
+		o.Graph = t.Client
 	}
 	if a.store != nil {
 		o.Journal = j
@@ -150,6 +153,9 @@ const applyTime = 10 * time.Minute
 func (a *App) GuardApply(ctx context.Context, tenant string, o api.GuardApply) (api.GuardApplied, error) {
 	done := api.GuardApplied{Policies: []drift.Ref{}}
 	u, err := a.guarded(tenant)
+	if err == nil && u.Client == nil {
+		err = u.unreachable
+	}
 	if err != nil {
 		return done, err
 	}
@@ -178,6 +184,9 @@ func (a *App) GuardApply(ctx context.Context, tenant string, o api.GuardApply) (
 // asked for the plan.
 func (a *App) GuardUndo(ctx context.Context, tenant string, o api.GuardUndo) (api.GuardReversal, error) {
 	u, err := a.guarded(tenant)
+	if err == nil && u.Client == nil {
+		err = u.unreachable
+	}
 	if err != nil {
 		return api.GuardReversal{}, err
 	}

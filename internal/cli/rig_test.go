@@ -33,6 +33,7 @@ type rig struct {
 	config string
 	deps   Deps
 	keeper *keeper
+	guards api.Guards
 	stdin  string
 	// served counts the handlers that were made without a daemon, open those
 	// not closed yet.
@@ -91,7 +92,7 @@ func newRig(t *testing.T) *rig {
 
 func (r *rig) handler(s *store.Store) http.Handler {
 	return api.New(api.Options{
-		Store: s, Keeper: r.keeper, Logger: slog.New(slog.DiscardHandler),
+		Store: s, Keeper: r.keeper, Guards: r.guards, Logger: slog.New(slog.DiscardHandler),
 		Tenants:   func() []api.TenantName { return []api.TenantName{{Name: "contoso", ID: tenantID}} },
 		Receivers: func() []string { return []string{"oncall"} },
 	}).Control()

@@ -178,7 +178,9 @@ type world struct {
 	shown map[string]drift.Object // the newest form that any reading showed
 
 	chaos, lagging      bool
-	raced               bool // somebody edited between a Get and its PATCH
+	raced               bool   // somebody edited between a Get and its PATCH
+	target              string // the policy of the last write, and its exclusions before it
+	users, groups       []string
 	effects             map[string]int
 	deaths, faults      int
 	overwritten, writes int
@@ -249,6 +251,7 @@ func (w *world) fault(r *http.Request) *graphsim.Fault {
 	if w.rnd.IntN(12) == 0 {
 		w.edit()
 		w.raced = true
+		w.look() // what the editor takes away is not lost by us
 	}
 	if w.rnd.IntN(4) > 0 {
 		return nil
@@ -316,7 +319,8 @@ func (w *world) patch(ctx context.Context, id string, body []byte) error {
 	if err := checkPrefix(w.fresh[fold(id)], body, w.s); err != nil {
 		w.t.Fatalf("seed %d: %v: %s", w.seed, err, body)
 	}
-	beforeUsers, beforeGroups := exclusions(w.tenant.Body(drift.Policy, id))
+	w.target = id
+	w.look()
 	n := w.ourWrites()
 	w.raced = false
 	err := w.client.Patch(ctx, id, body)
@@ -330,10 +334,17 @@ func (w *world) patch(ctx context.Context, id string, body []byte) error {
 	if effect == 1 {
 		w.writes++
 		afterUsers, afterGroups := exclusions(w.tenant.Body(drift.Policy, id))
-		lost := append(without(beforeUsers, afterUsers), without(beforeGroups, afterGroups)...)
+		lost := append(without(w.users, afterUsers), without(w.groups, afterGroups)...)
 		w.lost(id, lost)
 	}
 	return err
+}
+
+// look notes the exclusions right before a write.
+func (w *world) look() {
+	if w.target != "" {
+		w.users, w.groups = exclusions(w.tenant.Body(drift.Policy, w.target))
+	}
 }
 
 // lost judges exclusions that a write of ours overwrote. Graph has no

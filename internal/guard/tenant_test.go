@@ -47,7 +47,9 @@ type rig struct {
 	watcher  *poll.Watcher
 	guard    *guard.Guard
 	settings guard.Settings
-	stop     func()
+	// cloud and transport are for a simulated cloud behind a real socket.
+	cloud     string
+	transport http.RoundTripper
 }
 
 // hook and journal are what package app makes of the two.
@@ -106,12 +108,19 @@ func (r *rig) open() {
 	r.store, err = store.Open(filepath.Join(r.dir, "cadrift.db"), store.Options{Create: true, Metrics: store.NewMetrics(r.reg)})
 	r.must(err)
 	r.must(r.store.Bind("contoso", tenantID))
+	login, endpoint, pace := "https://login.microsoftonline.com", "https://graph.microsoft.com", 1.0
+	if r.transport == nil {
+		r.transport = r.sim
+	}
+	if r.cloud != "" {
+		login, endpoint, pace = r.cloud, r.cloud, 200
+	}
 	tokens, err := graph.NewTokens(graph.Credentials{
-		TenantID: tenantID, ClientID: clientID, SecretFile: secret, Transport: r.sim,
-		Authority: "https://login.microsoftonline.com", GraphEndpoint: "https://graph.microsoft.com",
+		TenantID: tenantID, ClientID: clientID, SecretFile: secret, Transport: r.transport,
+		Authority: login, GraphEndpoint: endpoint, CustomCloud: r.cloud != "",
 	})
 	r.must(err)
-	client, err := graph.New(graph.Options{Endpoint: "https://graph.microsoft.com", Tenant: "contoso", Transport: r.sim, Tokens: tokens})
+	client, err := graph.New(graph.Options{Endpoint: endpoint, Tenant: "contoso", Transport: r.transport, Tokens: tokens, RequestsPerSecond: pace})
 	r.must(err)
 	schedule, err := poll.ParseSchedule("@every 1m", time.Now())
 	r.must(err)
