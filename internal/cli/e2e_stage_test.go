@@ -2,7 +2,6 @@ package cli_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -166,13 +165,4 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func decode[T any](t *testing.T, text []byte) T {
-	t.Helper()
-	var v T
-	if err := json.Unmarshal(text, &v); err != nil {
-		t.Fatalf("%v in %s", err, text)
-	}
-	return v
 }

@@ -325,8 +325,9 @@ func (w *world) keysCommand(args []string) error {
 			at = list[n]
 			continue
 		}
-		members, ok := at.(map[string]any)
-		if at, ok = members[step]; !ok {
+		members, _ := at.(map[string]any)
+		next, ok := members[step]
+		if at = next; !ok {
 			return fmt.Errorf("no %s on the way %s in %v", step, args[1], members)
 		}
 	}
