@@ -53,19 +53,23 @@ func New(o Options) (http.Handler, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("/healthz", healthz)
-	mux.Handle("/readyz", readyz(o.Ready))
-	mux.Handle("/metrics", promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{
-		MaxRequestsInFlight: metricsInFlight,
-		Timeout:             metricsTimeout,
-	}))
 	mux.Handle("/api/v1/", o.API)
 	mux.Handle("/static/", static())
 	mux.HandleFunc("/{$}", pages.overview)
 	mux.HandleFunc("/events/{id}", pages.event)
 	mux.HandleFunc("/objects/{tenant}/{kind}/{id}", pages.object)
 	mux.HandleFunc("/", pages.missing)
-	return shield(hosts.only(mux)), nil
+	// Probes and scrapers come under whatever name a service discovery gives:
+	// what they may read names no object and no person.
+	outer := http.NewServeMux()
+	outer.HandleFunc("/healthz", healthz)
+	outer.Handle("/readyz", readyz(o.Ready))
+	outer.Handle("/metrics", promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{
+		MaxRequestsInFlight: metricsInFlight,
+		Timeout:             metricsTimeout,
+	}))
+	outer.Handle("/", hosts.only(mux))
+	return shield(outer), nil
 }
 
 // Health builds the handler of the optional second listener: /healthz and
