@@ -205,7 +205,7 @@ func TestDrain(t *testing.T) {
 		eventually(t, 20*time.Second, "the baseline told", func() bool {
 			return r.sink.count("a", "baseline.pinned") == 1 && r.sink.count("b", "baseline.pinned") == 1
 		})
-		r.sink.slow(6 * time.Second)
+		r.sink.slow(2 * time.Second)
 		r.switchTo(0, 0, "disabled")
 		eventually(t, 20*time.Second, "the change recorded", func() bool { return strings.Contains(d.output(), "drift.changed") })
 		time.Sleep(200 * time.Millisecond) // the message is under way
