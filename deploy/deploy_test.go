@@ -85,7 +85,7 @@ func TestPlainText(t *testing.T) {
 		if i := strings.IndexFunc(text, func(r rune) bool { return r > 126 || r < 32 && r != '\n' && r != '\t' }); i >= 0 {
 			t.Errorf("%s: character %q", path, []rune(text[i:])[0])
 		}
-		for _, line := range strings.Split(text, "\n") {
+		for line := range strings.SplitSeq(text, "\n") {
 			if !slices.Contains([]string{".go", ".mod"}, filepath.Ext(path)) && strings.HasSuffix(line, " ") {
 				t.Errorf("%s: a line ends in blanks: %q", path, line)
 			}

@@ -175,7 +175,7 @@ func TestDiff(t *testing.T) {
 				t.Errorf("%s: no words or patch in %+v", tt.query, o)
 			}
 		}
-		for _, want := range strings.Fields(tt.actions) {
+		for want := range strings.FieldsSeq(tt.actions) {
 			if !actions[want] {
 				t.Errorf("%s: no %s in %v", tt.query, want, actions)
 			}

@@ -31,12 +31,15 @@ func TestBaselineOrders(t *testing.T) {
 		{"pin", `{"reason":" approved "}`, api.BaselineChange{Verb: api.Pin, Reason: "approved", By: root}},
 		{"pin", `{"revision":1,"reason":"back"}`, api.BaselineChange{Verb: api.Pin, Revision: 1, Reason: "back", By: root}},
 		{"accept", `{"object":"CA001","reason":"r"}`, api.BaselineChange{
-			Verb: api.Accept, Object: drift.Key{Kind: drift.Policy, ID: blockID}, Reason: "r", By: root}},
+			Verb: api.Accept, Object: drift.Key{Kind: drift.Policy, ID: blockID}, Reason: "r", By: root,
+		}},
 		{"accept", `{"object":"CA003","reason":"gone for good"}`, api.BaselineChange{
-			Verb: api.Accept, Object: drift.Key{Kind: drift.Policy, ID: goneID}, Reason: "gone for good", By: root}},
+			Verb: api.Accept, Object: drift.Key{Kind: drift.Policy, ID: goneID}, Reason: "gone for good", By: root,
+		}},
 		{"import", `{"kinds":["named_location"],"objects":[{"kind":"policy","body":` + body + `}],"reason":"r"}`, api.BaselineChange{
 			Verb: api.Import, Kinds: []drift.Kind{drift.Policy, drift.NamedLocation},
-			Objects: []api.RawObject{{Kind: drift.Policy, Body: json.RawMessage(body)}}, Reason: "r", By: root}},
+			Objects: []api.RawObject{{Kind: drift.Policy, Body: json.RawMessage(body)}}, Reason: "r", By: root,
+		}},
 	}
 	f := newFixture(t)
 	for _, tt := range tests {
@@ -71,8 +74,10 @@ func TestBadOrders(t *testing.T) {
 		{"accept?tenant=contoso", `{"object":"11111111","reason":"r"}`, 409, "means 2 objects"},
 		{"accept?tenant=contoso", `{"object":"Office","reason":"r"}`, 404, "no object"},
 		{"import?tenant=contoso", `{"reason":"r"}`, 400, "no objects"},
-		{"import?tenant=contoso", `{"objects":[{"kind":"policies","body":{}},{"kind":"policy","body":{"id":""}},{"kind":"policy","body":[]}],"reason":"r"}`,
-			400, `there is no kind "policies"; object 2 (policy) has no id; object 3 (policy) has no id`},
+		{
+			"import?tenant=contoso", `{"objects":[{"kind":"policies","body":{}},{"kind":"policy","body":{"id":""}},{"kind":"policy","body":[]}],"reason":"r"}`,
+			400, `there is no kind "policies"; object 2 (policy) has no id; object 3 (policy) has no id`,
+		},
 		{"import?tenant=contoso", `{"objects":[{"kind":"policy","body":{"id":"A"}},{"kind":"policy","body":{"id":"a"}}],"reason":"r"}`, 400, "comes twice"},
 	}
 	f := newFixture(t)

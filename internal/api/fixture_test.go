@@ -69,7 +69,7 @@ func changed(o drift.Object, action drift.Action, severity drift.Severity, summa
 	return drift.NewEvent{
 		Event: drift.Event{
 			Time: start, Type: drift.DriftChanged, Object: &o.Ref, Action: action,
-			Direction: drift.PtrTo(drift.Weaker), Severity: severity, Summary: summary,
+			Direction: new(drift.Weaker), Severity: severity, Summary: summary,
 			Changes: []drift.Change{}, Actor: &drift.Actor{Kind: "user", ID: "u", Name: "alex", IP: "192.0.2.7"},
 		},
 		Receivers: []string{"oncall"},

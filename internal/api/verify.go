@@ -41,7 +41,7 @@ func Verify(ctx context.Context, s *store.Store, tenantID string, seen drift.Hea
 	answer := Verified{OK: err == nil, Tenants: []TenantVerified{}}
 	switch {
 	case errors.Is(err, store.ErrCorrupt):
-		answer.Error = drift.PtrTo(err.Error())
+		answer.Error = new(err.Error())
 	case err != nil:
 		return answer, fmt.Errorf("verify store: %w", err)
 	}

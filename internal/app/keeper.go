@@ -119,7 +119,7 @@ func tenantStatus(u *tenantUnit, now time.Time) api.TenantStatus {
 	}
 	if !st.LastGood.IsZero() {
 		out.LastGood = &st.LastGood
-		out.AgeSeconds = drift.PtrTo(now.Sub(st.LastGood).Seconds())
+		out.AgeSeconds = new(now.Sub(st.LastGood).Seconds())
 	}
 	if b := st.Baseline; b != nil {
 		out.Baseline = &api.BaselineStatus{Revision: b.Revision, Pinned: b.Pinned, By: b.By, Digest: b.Digest, Kinds: b.Kinds, NotCompared: st.Uncompared}

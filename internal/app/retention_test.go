@@ -28,9 +28,11 @@ func TestPrune(t *testing.T) {
 	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 	for _, age := range []time.Duration{500 * day, 100 * day, day} {
 		at := now.Add(-age)
-		e := drift.Event{Time: at, Type: drift.DriftChanged, Tenant: "contoso", TenantID: id,
+		e := drift.Event{
+			Time: at, Type: drift.DriftChanged, Tenant: "contoso", TenantID: id,
 			Object: &drift.Ref{Kind: drift.Policy, ID: "p", Name: "CA001"}, Action: drift.Updated, Severity: drift.Low,
-			Actor: &drift.Actor{Kind: "user", ID: "u", Name: "alex@contoso.example", Time: at}}
+			Actor: &drift.Actor{Kind: "user", ID: "u", Name: "alex@contoso.example", Time: at},
+		}
 		if _, err := s.Commit(drift.Commit{TenantID: id, Time: at, Events: []drift.NewEvent{{Event: e}}}); err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -92,7 +93,8 @@ func TestNoSecretLeavesThroughAFault(t *testing.T) {
 	secret := filepath.Join(dir, "signing")
 	put(t, secret, "whsec_"+base64.StdEncoding.EncodeToString([]byte(marker+marker+marker)))
 	t.Setenv("CADRIFT_TEST_SECRET", marker+"-client")
-	config := fmt.Sprintf(`state_dir: %s/state
+	var config strings.Builder
+	config.WriteString(fmt.Sprintf(`state_dir: %s/state
 log: {level: debug, format: json}
 web: {listen: "127.0.0.1:0"}
 tenants:
@@ -103,7 +105,7 @@ tenants:
     credentials: {client_id: 22222222-2222-4222-8222-222222222222, client_secret_env: CADRIFT_TEST_SECRET}
     schedule: "@every 1s"
 receivers:
-`, dir, contosoID, dead.Addr())
+`, dir, contosoID, dead.Addr()))
 	names := []string{"throttled", "broken", "refusing", "unfit", "moved", "lying", "reset", "dead", "hanging"}
 	for i, name := range names {
 		kind, host := []string{"slack", "teams", "webhook"}[i%3], server.URL
@@ -115,14 +117,14 @@ receivers:
 		}
 		file := filepath.Join(dir, name)
 		put(t, file, fmt.Sprintf("%s/%s/%s-path?sig=%s%%2Fsig&v=1", host, name, marker, marker))
-		config += fmt.Sprintf("  - {name: %s, type: %s, url_file: %s, heartbeat_every: 1s", name, kind, file)
+		config.WriteString(fmt.Sprintf("  - {name: %s, type: %s, url_file: %s, heartbeat_every: 1s", name, kind, file))
 		if kind == "webhook" {
-			config += ", secret_file: " + secret
+			config.WriteString(", secret_file: " + secret)
 		}
-		config += "}\n"
+		config.WriteString("}\n")
 	}
 	file := filepath.Join(dir, "cadrift.yaml")
-	put(t, file, config)
+	put(t, file, config.String())
 
 	var logs safeBuffer
 	var web string
@@ -159,9 +161,7 @@ receivers:
 		seen["error of run"] = err.Error()
 	}
 	seen["log"] = logs.String()
-	for name, text := range storedIn(t, filepath.Join(dir, "state")) {
-		seen[name] = text
-	}
+	maps.Copy(seen, storedIn(t, filepath.Join(dir, "state")))
 
 	for _, name := range names {
 		if _, hit := hits.Load(name); !hit && name != "dead" {

@@ -243,8 +243,10 @@ func TestNoInit(t *testing.T) {
 }
 
 func TestTopLevel(t *testing.T) {
-	allowed := []string{"cmd", "internal", "config", "deploy", "testdata", "go.mod", "go.sum", "Dockerfile", "Makefile", "README.md",
-		"bin", "dist"} // the last two are built, not kept
+	allowed := []string{
+		"cmd", "internal", "config", "deploy", "testdata", "go.mod", "go.sum", "Dockerfile", "Makefile", "README.md",
+		"bin", "dist",
+	} // the last two are built, not kept
 	entries, err := os.ReadDir(filepath.Join("..", ".."))
 	if err != nil {
 		t.Fatal(err)

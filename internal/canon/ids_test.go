@@ -45,7 +45,7 @@ var notIDValued = map[drift.Kind]string{
 func TestCaseOfGUIDs(t *testing.T) {
 	check := func(paths map[drift.Kind]string, same bool) {
 		for kind, list := range paths {
-			for _, path := range strings.Fields(list) {
+			for path := range strings.FieldsSeq(list) {
 				upper := mustObject(t, kind, bodyWith(path, guidUpper))
 				lower := mustObject(t, kind, bodyWith(path, guidLower))
 				if upper.Odd+lower.Odd != "" || len(lower.Canonical) <= len(guidLower) {

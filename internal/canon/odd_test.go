@@ -18,27 +18,47 @@ func TestOddObjects(t *testing.T) {
 		name, raw, odd, form string
 		kind                 drift.Kind
 	}{
-		{"a member twice", `{"state":"enabled","id":"x","b":[2,1,2],"state":"disabled","modifiedDateTime":null}`,
+		{
+			"a member twice", `{"state":"enabled","id":"x","b":[2,1,2],"state":"disabled","modifiedDateTime":null}`,
 			`the member "state" appears twice`,
-			`{"b":[2,1,2],"id":"x","modifiedDateTime":null,"state":"enabled","state":"disabled"}`, drift.Policy},
-		{"a member twice, spelled twice", `{"id":"x","later":[{"a":1,"\u0061":2}]}`,
-			`the member "a" appears twice`, `{"id":"x","later":[{"a":1,"a":2}]}`, drift.Policy},
-		{"conditions that are no object", `{"id":"x","conditions":"all"}`,
-			"/conditions: a string, which the schema does not have here", `{"conditions":"all","id":"x"}`, drift.Policy},
-		{"users that are a list", `{"id":"x","conditions":{"users":["All"]}}`,
-			"/conditions/users: a list, which the schema does not have here", `{"conditions":{"users":["All"]},"id":"x"}`, drift.Policy},
-		{"a list that is no list", `{"id":"x","conditions":{"users":{"includeUsers":"All"}}}`,
-			"/conditions/users/includeUsers: a string, which the schema does not have here", `{"conditions":{"users":{"includeUsers":"All"}},"id":"x"}`, drift.Policy},
-		{"an id that is a number", `{"id":"x","conditions":{"users":{"includeUsers":[7,"All"]}}}`,
-			"/conditions/users/includeUsers: a number or boolean, which the schema does not have here", `{"conditions":{"users":{"includeUsers":[7,"All"]}},"id":"x"}`, drift.Policy},
-		{"a client app that is a number", `{"id":"x","conditions":{"clientAppTypes":["browser",7]}}`,
-			"/conditions/clientAppTypes: a number or boolean, which the schema does not have here", `{"conditions":{"clientAppTypes":["browser",7]},"id":"x"}`, drift.Policy},
-		{"a state that is no word", `{"id":"x","state":{"a":"enabled"}}`,
-			"/state: an object, which the schema does not have here", `{"id":"x","state":{"a":"enabled"}}`, drift.Policy},
-		{"a switch that is text", `{"id":"x","isTrusted":"false"}`,
-			"/isTrusted: a string, which the schema does not have here", `{"id":"x","isTrusted":"false"}`, drift.NamedLocation},
-		{"a strength without an id", `{"id":"x","grantControls":{"authenticationStrength":{"displayName":"MFA"}}}`,
-			"/grantControls/authenticationStrength: an authentication strength without an id", `{"grantControls":{"authenticationStrength":{"displayName":"MFA"}},"id":"x"}`, drift.Policy},
+			`{"b":[2,1,2],"id":"x","modifiedDateTime":null,"state":"enabled","state":"disabled"}`, drift.Policy,
+		},
+		{
+			"a member twice, spelled twice", `{"id":"x","later":[{"a":1,"\u0061":2}]}`,
+			`the member "a" appears twice`, `{"id":"x","later":[{"a":1,"a":2}]}`, drift.Policy,
+		},
+		{
+			"conditions that are no object", `{"id":"x","conditions":"all"}`,
+			"/conditions: a string, which the schema does not have here", `{"conditions":"all","id":"x"}`, drift.Policy,
+		},
+		{
+			"users that are a list", `{"id":"x","conditions":{"users":["All"]}}`,
+			"/conditions/users: a list, which the schema does not have here", `{"conditions":{"users":["All"]},"id":"x"}`, drift.Policy,
+		},
+		{
+			"a list that is no list", `{"id":"x","conditions":{"users":{"includeUsers":"All"}}}`,
+			"/conditions/users/includeUsers: a string, which the schema does not have here", `{"conditions":{"users":{"includeUsers":"All"}},"id":"x"}`, drift.Policy,
+		},
+		{
+			"an id that is a number", `{"id":"x","conditions":{"users":{"includeUsers":[7,"All"]}}}`,
+			"/conditions/users/includeUsers: a number or boolean, which the schema does not have here", `{"conditions":{"users":{"includeUsers":[7,"All"]}},"id":"x"}`, drift.Policy,
+		},
+		{
+			"a client app that is a number", `{"id":"x","conditions":{"clientAppTypes":["browser",7]}}`,
+			"/conditions/clientAppTypes: a number or boolean, which the schema does not have here", `{"conditions":{"clientAppTypes":["browser",7]},"id":"x"}`, drift.Policy,
+		},
+		{
+			"a state that is no word", `{"id":"x","state":{"a":"enabled"}}`,
+			"/state: an object, which the schema does not have here", `{"id":"x","state":{"a":"enabled"}}`, drift.Policy,
+		},
+		{
+			"a switch that is text", `{"id":"x","isTrusted":"false"}`,
+			"/isTrusted: a string, which the schema does not have here", `{"id":"x","isTrusted":"false"}`, drift.NamedLocation,
+		},
+		{
+			"a strength without an id", `{"id":"x","grantControls":{"authenticationStrength":{"displayName":"MFA"}}}`,
+			"/grantControls/authenticationStrength: an authentication strength without an id", `{"grantControls":{"authenticationStrength":{"displayName":"MFA"}},"id":"x"}`, drift.Policy,
+		},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

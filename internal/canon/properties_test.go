@@ -19,7 +19,8 @@ import (
 func checkIdempotent(t interface {
 	Helper()
 	Fatalf(string, ...any)
-}, kind drift.Kind, o drift.Object) {
+}, kind drift.Kind, o drift.Object,
+) {
 	t.Helper()
 	raw := o.Canonical
 	if o.Odd == "" || o.Odd == brokenText { // else it is the whole body

@@ -223,8 +223,11 @@ func TestUnknownFutureValue(t *testing.T) {
 		{"not a part of a word", `"later":"myunknownFutureValue"`, drift.Policy, nil},
 		{"not in a strength that the policy only names", `
 			"grantControls":{"authenticationStrength":{"id":"x","policyType":"unknownFutureValue"}}`, drift.Policy, nil},
-		{"combinations", `"allowedCombinations":["password,unknownFutureValue"],"policyType":"unknownFutureValue"`,
-			drift.AuthenticationStrength, []string{"/allowedCombinations", "/policyType"}},
+		{
+			"combinations", `"allowedCombinations":["password,unknownFutureValue"],"policyType":"unknownFutureValue"`,
+			drift.AuthenticationStrength,
+			[]string{"/allowedCombinations", "/policyType"},
+		},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

@@ -20,13 +20,16 @@ type alerts struct{ tested api.Tested }
 func (a *alerts) Acknowledge(_ context.Context, tenant string, key drift.Key, ack drift.Ack) (drift.Finding, error) {
 	return drift.Finding{Tenant: tenant, Object: drift.Ref{Kind: key.Kind, ID: key.ID, Name: "CA001\x1b[31m"}, Ack: &ack}, nil
 }
+
 func (a *alerts) Expect(_ context.Context, _ string, x drift.Expectation) (drift.Expectation, error) {
 	x.ID = "abc"
 	return x, nil
 }
+
 func (a *alerts) Withdraw(_ context.Context, _, id string) (drift.Expectation, error) {
 	return drift.Expectation{ID: id, Pattern: "CA*"}, nil
 }
+
 func (a *alerts) Expectations(context.Context, string) ([]drift.Expectation, error) {
 	return []drift.Expectation{{ID: "abc", Pattern: "CA*\n", Until: time.Now().Add(2 * time.Hour), Reason: "r\x1b[2J", By: "uid 0"}}, nil
 }
@@ -58,8 +61,13 @@ func TestAckAndExpect(t *testing.T) {
 	contains(t, r.want(0, "expect", "remove", "abc"), "no longer announced: CA*")
 	contains(t, r.want(0, "--output", "json", "expect", "list"), `"expectations":`)
 	for _, args := range [][]string{
-		{"ack", "CA001"}, {"ack", "--reason", "x"}, {"expect", "CA*", "--reason", "x"}, {"expect", "CA*", "--for", "2h"},
-		{"expect"}, {"expect", "remove"}, {"ack", "CA001", "--for", "soon", "--reason", "x"},
+		{"ack", "CA001"},
+		{"ack", "--reason", "x"},
+		{"expect", "CA*", "--reason", "x"},
+		{"expect", "CA*", "--for", "2h"},
+		{"expect"},
+		{"expect", "remove"},
+		{"ack", "CA001", "--for", "soon", "--reason", "x"},
 	} {
 		if code, out, err := r.run(args...); code != 1 || out != "" || err == "" {
 			t.Errorf("%v: exit %d, stdout %q, stderr %q", args, code, out, err)

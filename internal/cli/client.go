@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/cadrift/cadrift/internal/api"
@@ -166,11 +167,12 @@ func (pipeAddr) String() string  { return "in process" }
 
 // route is the path of a resource; parts may hold anything.
 func route(parts ...string) string {
-	path := "/api/v1"
+	var path strings.Builder
+	path.WriteString("/api/v1")
 	for _, part := range parts {
-		path += "/" + url.PathEscape(part)
+		path.WriteString("/" + url.PathEscape(part))
 	}
-	return path
+	return path.String()
 }
 
 // get asks for a document and decodes it into to; it returns the bytes as

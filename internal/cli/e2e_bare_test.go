@@ -79,9 +79,11 @@ func TestBareGraph(t *testing.T) {
 	t.Parallel()
 	g := &bareGraph{paths: map[string]int{}}
 	for _, n := range []string{"one", "two", "three", "four", "five"} {
-		g.policies = append(g.policies, map[string]any{"id": "p-" + n, "displayName": n, "state": "enabled",
+		g.policies = append(g.policies, map[string]any{
+			"id": "p-" + n, "displayName": n, "state": "enabled",
 			"conditions":    map[string]any{"users": map[string]any{"includeUsers": []string{"All"}}, "applications": map[string]any{"includeApplications": []string{"All"}}},
-			"grantControls": map[string]any{"operator": "OR", "builtInControls": []string{"mfa"}}})
+			"grantControls": map[string]any{"operator": "OR", "builtInControls": []string{"mfa"}},
+		})
 	}
 	server := httptest.NewTLSServer(g)
 	defer server.Close()

@@ -40,16 +40,30 @@ func TestNoSecretIsSeen(t *testing.T) {
 	d := s.run(t, "--log-level", "debug")
 	var seen bytes.Buffer
 	collect := func() {
-		for _, path := range []string{"/", "/metrics", "/healthz", "/readyz", "/api/v1/status", "/api/v1/drifts", "/api/v1/events", "/api/v1/parked",
-			"/api/v1/objects/contoso/policy/" + ca001, "/api/v1/nothing"} {
+		for _, path := range []string{
+			"/", "/metrics", "/healthz", "/readyz", "/api/v1/status", "/api/v1/drifts", "/api/v1/events", "/api/v1/parked",
+			"/api/v1/objects/contoso/policy/" + ca001, "/api/v1/nothing",
+		} {
 			_, body, err := d.get(path)
 			must(t, err)
 			seen.Write(body)
 		}
 		for _, args := range [][]string{
-			{"status"}, {"status", "--output", "json"}, {"drifts"}, {"history", "--output", "json"}, {"show", ca001}, {"notify", "parked"},
-			{"notify", "parked", "--output", "json"}, {"config", "check"}, {"config", "check", "--output", "json"}, {"config", "check", "--online"},
-			{"--log-level", "debug", "check"}, {"verify"}, {"baseline", "pin", "--reason", "r"}, {"baseline", "export", "-"}, {"backup", "copy.db"},
+			{"status"},
+			{"status", "--output", "json"},
+			{"drifts"},
+			{"history", "--output", "json"},
+			{"show", ca001},
+			{"notify", "parked"},
+			{"notify", "parked", "--output", "json"},
+			{"config", "check"},
+			{"config", "check", "--output", "json"},
+			{"config", "check", "--online"},
+			{"--log-level", "debug", "check"},
+			{"verify"},
+			{"baseline", "pin", "--reason", "r"},
+			{"baseline", "export", "-"},
+			{"backup", "copy.db"},
 		} {
 			_, stdout, stderr := s.cadrift(t, args...)
 			seen.WriteString(stdout + stderr)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -119,11 +120,11 @@ func (r *receiver) await(within time.Duration, fits func(delivery) bool) (delive
 			}
 		}
 		if time.Now().After(deadline) {
-			text := ""
+			var text strings.Builder
 			for _, d := range got {
-				text += fmt.Sprintf("\n  %s %s %s %d %s", d.at.Format(time.TimeOnly), d.event.Type, d.event.Reason, d.status, d.event.Summary)
+				text.WriteString(fmt.Sprintf("\n  %s %s %s %d %s", d.at.Format(time.TimeOnly), d.event.Type, d.event.Reason, d.status, d.event.Summary))
 			}
-			return delivery{}, errors.New("no such delivery within " + within.String() + "; there were:" + text)
+			return delivery{}, errors.New("no such delivery within " + within.String() + "; there were:" + text.String())
 		}
 		time.Sleep(50 * time.Millisecond)
 	}

@@ -61,8 +61,10 @@ func newStage(dir string, names ...string) (*stage, error) {
 	}
 	for _, t := range s.tenants {
 		t.Tune(func(b *graphsim.Behaviour) { b.RequestsPerSecond = 0 })
-		t.AddApp(graphsim.App{ClientID: clientID, Name: "cadrift", Secret: clientSecret,
-			Roles: []string{graphsim.PolicyReadAll, graphsim.AuditRead, graphsim.DirectoryRead}})
+		t.AddApp(graphsim.App{
+			ClientID: clientID, Name: "cadrift", Secret: clientSecret,
+			Roles: []string{graphsim.PolicyReadAll, graphsim.AuditRead, graphsim.DirectoryRead},
+		})
 	}
 	return s, s.serve()
 }

@@ -82,8 +82,13 @@ func (e *env) expectListCommand() *cobra.Command {
 			}
 			rows := [][]cell{header("ID", "UNTIL", "PATTERN", "BY", "REASON")}
 			for _, x := range answer.Expectations {
-				rows = append(rows, []cell{{x.ID, plain}, {p.when(x.Until), plain}, {words.Clean(x.Pattern, lineRunes), plain},
-					{drift.Visible(x.By), plain}, {words.Clean(x.Reason, lineRunes), plain}})
+				rows = append(rows, []cell{
+					{x.ID, plain},
+					{p.when(x.Until), plain},
+					{words.Clean(x.Pattern, lineRunes), plain},
+					{drift.Visible(x.By), plain},
+					{words.Clean(x.Reason, lineRunes), plain},
+				})
 			}
 			p.table(rows)
 			return nil

@@ -95,8 +95,11 @@ func (p *printer) guardPlan(plan api.GuardPlan) {
 	rows := [][]cell{header("VERDICT", "POLICY", "STATE", "WOULD ADD", "REASON")}
 	for _, r := range plan.Policies {
 		rows = append(rows, []cell{
-			{strings.ReplaceAll(r.Verdict, "_", " "), verdictStyle(r.Verdict)}, {visibleName(r.Object), plain}, {drift.Visible(r.State), plain},
-			{adds(r.Add), plain}, {words.Clean(r.Reason, lineRunes), plain},
+			{strings.ReplaceAll(r.Verdict, "_", " "), verdictStyle(r.Verdict)},
+			{visibleName(r.Object), plain},
+			{drift.Visible(r.State), plain},
+			{adds(r.Add), plain},
+			{words.Clean(r.Reason, lineRunes), plain},
 		})
 	}
 	p.table(rows)

@@ -56,8 +56,10 @@ func TestGuardApplyNeedsBudgetAndReason(t *testing.T) {
 	r, g := newRig(t), &guards{}
 	r.guards = g
 	for _, args := range [][]string{
-		{"guard", "apply", "--reason", "x"}, {"guard", "apply", "--max", "0", "--reason", "x"},
-		{"guard", "apply", "--max", "2"}, {"guard", "apply", "--max", "2", "--reason", " "},
+		{"guard", "apply", "--reason", "x"},
+		{"guard", "apply", "--max", "0", "--reason", "x"},
+		{"guard", "apply", "--max", "2"},
+		{"guard", "apply", "--max", "2", "--reason", " "},
 	} {
 		if code, _, stderr := r.run(args...); code != 1 || !strings.Contains(stderr, "hint: ") || len(g.applied) != 0 {
 			t.Errorf("%v: exit %d, %s", args, code, stderr)

@@ -78,8 +78,12 @@ func (p *printer) events(events []drift.Event) {
 			direction = cell{ev.Direction.String(), directionStyle(*ev.Direction)}
 		}
 		rows = append(rows, []cell{
-			{p.when(ev.Time), plain}, {ev.Severity.String(), severityStyle(ev.Severity)}, direction,
-			{ev.Tenant, plain}, {ev.ID, quiet}, {what(ev), plain},
+			{p.when(ev.Time), plain},
+			{ev.Severity.String(), severityStyle(ev.Severity)},
+			direction,
+			{ev.Tenant, plain},
+			{ev.ID, quiet},
+			{what(ev), plain},
 		})
 	}
 	p.table(rows)

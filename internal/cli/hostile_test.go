@@ -60,11 +60,11 @@ func called(name string) *drift.Event {
 	at := time.Date(2026, 11, 21, 20, 0, 0, 0, time.UTC)
 	return &drift.Event{
 		ID: "contoso-000000000042", Seq: 42, Time: at, Type: drift.DriftChanged, Tenant: "contoso", TenantID: tenantID,
-		Object: &ref, Action: drift.Updated, Direction: drift.PtrTo(drift.Weaker), Severity: drift.Critical,
-		LockoutRisk: drift.PtrTo(true), LockoutReasons: []string{seen + " is no longer excluded"},
+		Object: &ref, Action: drift.Updated, Direction: new(drift.Weaker), Severity: drift.Critical,
+		LockoutRisk: new(true), LockoutReasons: []string{seen + " is no longer excluded"},
 		Summary: seen + ": state on → off",
 		Changes: []drift.Change{{Path: "/state", Field: "State", Text: "Excluded users: + " + seen, Direction: drift.Weaker}},
-		Drift:   drift.DriftOpened, DriftDirection: drift.PtrTo(drift.Weaker), DriftSeverity: drift.PtrTo(drift.Critical),
+		Drift:   drift.DriftOpened, DriftDirection: new(drift.Weaker), DriftSeverity: new(drift.Critical),
 		Affects: []drift.Ref{ref}, Actor: &drift.Actor{Kind: "user", Name: name, Time: at}, Related: name,
 		Expected: &drift.Expectation{Reason: name, By: name, Until: at}, Revision: 3, Chain: "abcd",
 	}

@@ -52,6 +52,7 @@ func (k *keeper) Status(context.Context) (api.Status, error) { return k.status, 
 func (k *keeper) Check(context.Context, string) (api.CheckResult, error) {
 	return k.check, k.err
 }
+
 func (k *keeper) ChangeBaseline(_ context.Context, _ string, c api.BaselineChange) ([]drift.Event, error) {
 	k.changes = append(k.changes, c)
 	return []drift.Event{{Type: drift.BaselinePinned, Summary: "baseline moved", Drift: drift.DriftResolved}}, k.err
@@ -128,8 +129,10 @@ func (r *rig) fill() {
 	r.commit(s, drift.Commit{
 		TenantID: tenantID, Time: time.Now().Add(-2 * time.Hour), Put: []drift.Object{one, two},
 		Seen: []drift.Kind{drift.Policy, drift.NamedLocation},
-		Baseline: &drift.Baseline{Revision: 1, Pinned: time.Now(), By: "uid 0 (root)", Reason: "r", GraphVersion: "v1.0",
-			Kinds: []drift.Kind{drift.Policy, drift.NamedLocation}, Objects: map[drift.Key]drift.Object{one.Key(): one, two.Key(): two}},
+		Baseline: &drift.Baseline{
+			Revision: 1, Pinned: time.Now(), By: "uid 0 (root)", Reason: "r", GraphVersion: "v1.0",
+			Kinds: []drift.Kind{drift.Policy, drift.NamedLocation}, Objects: map[drift.Key]drift.Object{one.Key(): one, two.Key(): two},
+		},
 	})
 	off := r.object(policyID, "CA001", "disabled")
 	at := time.Now().Add(-time.Hour)
@@ -138,10 +141,12 @@ func (r *rig) fill() {
 		TenantID: tenantID, Time: at, Put: []drift.Object{off},
 		Events: []drift.NewEvent{{Event: drift.Event{
 			Time: at, Type: drift.DriftChanged, Object: &off.Ref, Action: drift.Updated, Severity: drift.Critical,
-			Direction: drift.PtrTo(drift.Weaker), Summary: "CA001: state on → off", Changes: changes, Drift: drift.DriftOpened,
+			Direction: new(drift.Weaker), Summary: "CA001: state on → off", Changes: changes, Drift: drift.DriftOpened,
 		}}},
-		Findings: []drift.Finding{{Object: off.Ref, Since: at, Severity: drift.Critical, Direction: drift.Weaker,
-			Lockout: true, Summary: "CA001: state on → off", Changes: changes}},
+		Findings: []drift.Finding{{
+			Object: off.Ref, Since: at, Severity: drift.Critical, Direction: drift.Weaker,
+			Lockout: true, Summary: "CA001: state on → off", Changes: changes,
+		}},
 	})
 }
 

@@ -103,8 +103,10 @@ func (e *env) tenantIn(s *store.Store) (string, error) {
 		}
 		names = append(names, t.Name)
 	}
-	return "", &trouble{"whose head? the file has " + plural(len(tenants), "tenant", "tenants"),
-		"--tenant, one of " + strings.Join(names, ", ")}
+	return "", &trouble{
+		"whose head? the file has " + plural(len(tenants), "tenant", "tenants"),
+		"--tenant, one of " + strings.Join(names, ", "),
+	}
 }
 
 func (p *printer) verified(answer api.Verified) {
@@ -115,8 +117,10 @@ func (p *printer) verified(answer api.Verified) {
 			result = cell{words.Clean(*t.Error, lineRunes), bad}
 		}
 		rows = append(rows, []cell{
-			{t.Name, plain}, {fmt.Sprintf("%d to %d", t.FromSeq, t.ToSeq), plain},
-			{fmt.Sprintf("%d:%s", t.ToSeq, t.Head), plain}, result,
+			{t.Name, plain},
+			{fmt.Sprintf("%d to %d", t.FromSeq, t.ToSeq), plain},
+			{fmt.Sprintf("%d:%s", t.ToSeq, t.Head), plain},
+			result,
 		})
 	}
 	if len(answer.Tenants) > 0 {

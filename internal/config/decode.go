@@ -88,8 +88,8 @@ func element(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) 
 // about directions.
 func lastKey(path string) string {
 	path = path[strings.LastIndexByte(path, '.')+1:]
-	if cut := strings.IndexByte(path, '['); cut >= 0 {
-		return path[:cut]
+	if before, _, ok := strings.Cut(path, "["); ok {
+		return before
 	}
 	return path
 }

@@ -13,8 +13,13 @@ import (
 func units() []unit {
 	const day = 24 * time.Hour
 	return []unit{
-		{"y", 365 * day}, {"w", 7 * day}, {"d", day},
-		{"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}, {"ms", time.Millisecond},
+		{"y", 365 * day},
+		{"w", 7 * day},
+		{"d", day},
+		{"h", time.Hour},
+		{"m", time.Minute},
+		{"s", time.Second},
+		{"ms", time.Millisecond},
 	}
 }
 

@@ -36,8 +36,10 @@ func write(t testing.TB, name, text string, mode fs.FileMode) string {
 func TestLoadUnreadable(t *testing.T) {
 	dir := t.TempDir()
 	for _, test := range []struct{ name, path, want string }{
-		{"missing", filepath.Join(dir, "none.yaml"),
-			"DIR/none.yaml: cannot read the configuration: no such file or directory\nhint: name the file with --config FILE or CADRIFT_CONFIG"},
+		{
+			"missing", filepath.Join(dir, "none.yaml"),
+			"DIR/none.yaml: cannot read the configuration: no such file or directory\nhint: name the file with --config FILE or CADRIFT_CONFIG",
+		},
 		{"directory", dir, "DIR: cannot read the configuration: is a directory"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -51,14 +51,18 @@ func TestPendingRestart(t *testing.T) {
 		{"mode", "mode: plan", "mode: enforce", []string{guard}},
 		{"an id more", "users: [", "users: [33333333-3333-3333-3333-333333333335, ", []string{guard}},
 		{"another id", "333334]", "333335]", []string{guard}},
-		{"ids moved", "users: [33333333-3333-3333-3333-333333333333, 33333333-3333-3333-3333-333333333334]",
-			"users: [33333333-3333-3333-3333-333333333334, 33333333-3333-3333-3333-333333333333]", nil},
+		{
+			"ids moved", "users: [33333333-3333-3333-3333-333333333333, 33333333-3333-3333-3333-333333333334]",
+			"users: [33333333-3333-3333-3333-333333333334, 33333333-3333-3333-3333-333333333333]", nil,
+		},
 		{"an id as a group", "users: [33333333-3333-3333-3333-333333333333,", "groups: [33333333-3333-3333-3333-333333333333]\n      users: [", []string{guard}},
 		{"exemption gone", "        - {id: 44444444-4444-4444-4444-444444444445, reason: b}\n", "", []string{guard}},
 		{"budget", "mode: plan", "mode: plan\n      max_writes_per_hour: 100", []string{guard}},
 		{"credential", "mode: plan", "mode: plan\n      credentials: {managed_identity: system}", []string{guard}},
-		{"new block", "22222222-1111-1111-1111-111111111111\n", "22222222-1111-1111-1111-111111111111\n    emergency_access: {mode: plan, users: [33333333-3333-3333-3333-333333333333]}\n",
-			[]string{"tenants.fabrikam.emergency_access"}},
+		{
+			"new block", "22222222-1111-1111-1111-111111111111\n", "22222222-1111-1111-1111-111111111111\n    emergency_access: {mode: plan, users: [33333333-3333-3333-3333-333333333333]}\n",
+			[]string{"tenants.fabrikam.emergency_access"},
+		},
 		{"renamed tenant", "name: contoso", "name: adventure", nil},
 		{"other directory under the name", "tenant_id: 11111111", "tenant_id: 51111111", []string{guard}},
 	} {
@@ -90,8 +94,8 @@ func TestPendingRestart(t *testing.T) {
 // A guard whose block was deleted from the file stays armed until a restart.
 func TestMergeKeepsGuard(t *testing.T) {
 	old := parsed(t, running)
-	start := strings.Index(running, "    emergency_access:")
-	loaded := parsed(t, running[:start]+running[strings.Index(running, "  - name: fabrikam"):])
+	before, _, _ := strings.Cut(running, "    emergency_access:")
+	loaded := parsed(t, before+running[strings.Index(running, "  - name: fabrikam"):])
 	if loaded.Tenants[0].EmergencyAccess != nil {
 		t.Fatal("the block is still there")
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -26,9 +27,7 @@ func loaderKeys(keys []field, path string) map[string][]string {
 	for _, key := range keys {
 		here := join(path, key.name)
 		known[here] = slices.Sorted(slices.Values(key.words))
-		for below, words := range loaderKeys(key.keys, here) {
-			known[below] = words
-		}
+		maps.Copy(known, loaderKeys(key.keys, here))
 	}
 	return known
 }

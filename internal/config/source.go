@@ -36,8 +36,10 @@ func (l *loader) source(data []byte) *yaml.Node {
 	}
 	if bytes.HasPrefix(data, utf8BOM) {
 		data = data[len(utf8BOM):]
-		l.warnings = append(l.warnings, &Problem{Position: Position{l.file, 1, 1},
-			Text: "the file starts with a byte order mark, which is ignored"})
+		l.warnings = append(l.warnings, &Problem{
+			Position: Position{l.file, 1, 1},
+			Text:     "the file starts with a byte order mark, which is ignored",
+		})
 	}
 	if !l.readable(data) {
 		return nil

@@ -191,6 +191,3 @@ func (e *Event) Loudest() Severity {
 	}
 	return s
 }
-
-// PtrTo returns a pointer to v, for the optional fields of an event.
-func PtrTo[T any](v T) *T { return &v }

@@ -2,6 +2,7 @@ package drift
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -52,12 +53,7 @@ func (b *Baseline) Holds(k Kind) bool {
 	if b == nil {
 		return false
 	}
-	for _, kind := range b.Kinds {
-		if kind == k {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(b.Kinds, k)
 }
 
 // Head is the end of a tenant's hash chain.

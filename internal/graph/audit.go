@@ -130,8 +130,10 @@ func (b *auditBody) record(part AuditLog) (AuditRecord, bool) {
 	r := AuditRecord{ID: b.ID, Time: b.Time.UTC(), Activity: strings.ToLower(strings.TrimSpace(b.Activity)), Initiator: drift.Actor{Kind: "unknown"}}
 	switch by := b.InitiatedBy; {
 	case by.User != nil:
-		r.Initiator = drift.Actor{Kind: "user", ID: strings.ToLower(by.User.ID),
-			Name: cmp.Or(by.User.UserPrincipalName, by.User.DisplayName), IP: by.User.IPAddress}
+		r.Initiator = drift.Actor{
+			Kind: "user", ID: strings.ToLower(by.User.ID),
+			Name: cmp.Or(by.User.UserPrincipalName, by.User.DisplayName), IP: by.User.IPAddress,
+		}
 	case by.App != nil:
 		r.Initiator = drift.Actor{Kind: "app", ID: strings.ToLower(cmp.Or(by.App.ServicePrincipalID, by.App.AppID)), Name: by.App.DisplayName}
 	}

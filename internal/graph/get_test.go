@@ -124,10 +124,14 @@ func TestErrorText(t *testing.T) {
 		answer answer
 		want   string
 	}{
-		{answer{status: 403, header: header, body: `{"error":{"code":"AccessDenied","message":"required scopes are missing","innerError":{"request-id":"r-2"}}}`},
-			"list policies, page 1: 403 AccessDenied: required scopes are missing; needs the application permission Policy.Read.All (request-id r-1)"},
-		{answer{status: 400, body: `{"error":{"code":"BadRequest","message":"malformed","innerError":{"message":"1032: failed","request-id":"r-2"}}}`},
-			"list policies, page 1: 400 BadRequest: malformed; 1032: failed (request-id r-2)"},
+		{
+			answer{status: 403, header: header, body: `{"error":{"code":"AccessDenied","message":"required scopes are missing","innerError":{"request-id":"r-2"}}}`},
+			"list policies, page 1: 403 AccessDenied: required scopes are missing; needs the application permission Policy.Read.All (request-id r-1)",
+		},
+		{
+			answer{status: 400, body: `{"error":{"code":"BadRequest","message":"malformed","innerError":{"message":"1032: failed","request-id":"r-2"}}}`},
+			"list policies, page 1: 400 BadRequest: malformed; 1032: failed (request-id r-2)",
+		},
 		{answer{status: 403}, "list policies, page 1: 403 Forbidden: needs the application permission Policy.Read.All"},
 		{answer{status: 404, body: "<html>"}, "list policies, page 1: 404 Not Found: the answer is not Graph's: a proxy or gateway may have given it"},
 		{answer{status: 400, body: `{"error":"text"}`}, "list policies, page 1: 400 Bad Request"},

@@ -21,11 +21,15 @@ func shapeOf(kind drift.Kind) (shape, bool) {
 	case drift.AuthenticationContext:
 		// AuthenticationContext.Read.All is the least privilege, but the
 		// daemon needs Policy.Read.All anyway and Graph accepts it here.
-		return shape{ca + "authenticationContextClassReferences", "authentication contexts",
-			"Policy.Read.All or AuthenticationContext.Read.All"}, true
+		return shape{
+			ca + "authenticationContextClassReferences", "authentication contexts",
+			"Policy.Read.All or AuthenticationContext.Read.All",
+		}, true
 	case drift.AuthenticationStrength:
-		return shape{policies + "authenticationStrengthPolicies", "authentication strengths",
-			"Policy.Read.All or Policy.Read.AuthenticationMethod"}, true
+		return shape{
+			policies + "authenticationStrengthPolicies", "authentication strengths",
+			"Policy.Read.All or Policy.Read.AuthenticationMethod",
+		}, true
 	case drift.SecurityDefaults:
 		return shape{policies + "identitySecurityDefaultsEnforcementPolicy", "security defaults", "Policy.Read.All"}, true
 	}

@@ -47,9 +47,16 @@ func TestRequestHeaders(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	for _, o := range []Options{
-		{Endpoint: "http://graph.example"}, {Endpoint: "graph.example"}, {Endpoint: "https://"}, {Endpoint: "https://:443"}, {Endpoint: ""},
-		{Endpoint: "https://u:" + planted + "@graph.example"}, {Endpoint: "https://graph.example?k=" + planted}, {Endpoint: "https://graph.example#f"},
-		{Endpoint: "https://gr aph/" + planted}, {Endpoint: endpoint, Version: "v2"},
+		{Endpoint: "http://graph.example"},
+		{Endpoint: "graph.example"},
+		{Endpoint: "https://"},
+		{Endpoint: "https://:443"},
+		{Endpoint: ""},
+		{Endpoint: "https://u:" + planted + "@graph.example"},
+		{Endpoint: "https://graph.example?k=" + planted},
+		{Endpoint: "https://graph.example#f"},
+		{Endpoint: "https://gr aph/" + planted},
+		{Endpoint: endpoint, Version: "v2"},
 	} {
 		o.Tokens = &fixed{}
 		if _, err := New(o); err == nil || strings.Contains(err.Error(), planted) {
@@ -183,8 +190,13 @@ func shared(a, b Item) bool { return unsafe.SliceData(a.Raw) == unsafe.SliceData
 // A listing that lost its last page, and one page that stayed, is not the same.
 func TestSameNeedsEveryPage(t *testing.T) {
 	first := collection(nextPage(2), object("a"))
-	w := &wire{answers: []answer{{body: first}, {body: collection("", object("b"))}, {body: first}, {body: collection(nextPage(3))},
-		{body: collection("", object("b"))}}}
+	w := &wire{answers: []answer{
+		{body: first},
+		{body: collection("", object("b"))},
+		{body: first},
+		{body: collection(nextPage(3))},
+		{body: collection("", object("b"))},
+	}}
 	c := newClient(t, w)
 	for i, want := range []string{"a b", "a b"} {
 		got, err := c.List(t.Context(), drift.Policy)

@@ -142,8 +142,10 @@ func loginRefused(status int, header http.Header, body []byte, secret drift.Secr
 		CorrelationID string  `json:"correlation_id"`
 	}
 	_ = json.Unmarshal(body, &refusal) // what does not fit stays empty
-	e := &Error{Op: "get token", Status: status, Reason: drift.ReasonCredential,
-		Code: safe(refusal.Error, secret), RequestID: safe(refusal.CorrelationID, secret)}
+	e := &Error{
+		Op: "get token", Status: status, Reason: drift.ReasonCredential,
+		Code: safe(refusal.Error, secret), RequestID: safe(refusal.CorrelationID, secret),
+	}
 	// The first line, without the trace and correlation ids after it.
 	line, _, _ := strings.Cut(strings.TrimSpace(refusal.Description), "\n")
 	line, _, _ = strings.Cut(line, " Trace ID:")

@@ -150,11 +150,15 @@ func TestAudits(t *testing.T) {
 	at := func(s int) time.Time { return time.Date(2026, 11, 21, 20, 0, s, 0, time.UTC) }
 	const activity = "update conditional access policy"
 	want := []AuditRecord{
-		{ID: "2", Time: at(2), Activity: activity, Target: "p",
+		{
+			ID: "2", Time: at(2), Activity: activity, Target: "p",
 			Initiator: drift.Actor{Kind: "user", ID: "u", Name: "alex@contoso.example", IP: "192.0.2.1", Time: at(2)},
-			Old:       []byte(`{"id":"P","state":"old"}`), New: []byte(`{"id":"P","state":"new"}`)},
-		{ID: "4", Time: at(4), Activity: activity, Target: "p",
-			Initiator: drift.Actor{Kind: "app", ID: "s", Name: "Robot", Time: at(4)}, Old: []byte(`{"id":"P"}`)},
+			Old:       []byte(`{"id":"P","state":"old"}`), New: []byte(`{"id":"P","state":"new"}`),
+		},
+		{
+			ID: "4", Time: at(4), Activity: activity, Target: "p",
+			Initiator: drift.Actor{Kind: "app", ID: "s", Name: "Robot", Time: at(4)}, Old: []byte(`{"id":"P"}`),
+		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -118,8 +118,12 @@ func TestListRefusesBadPages(t *testing.T) {
 		{"bad request", []answer{{status: 400, body: `{"error":{"code":"BadRequest","message":"m"}}`}}, "400 BadRequest: m"},
 		{"not found", []answer{{status: 404}}, "404 Not Found"},
 		{"gone on page two", two(answer{status: 410}), "page 2: 410"},
-		{"same id, other content", []answer{good, {body: collection("", `{"id":"a","displayName":"other"}`)}, good,
-			{body: collection("", `{"id":"a","displayName":"other"}`)}}, "the listing moved"},
+		{"same id, other content", []answer{
+			good,
+			{body: collection("", `{"id":"a","displayName":"other"}`)},
+			good,
+			{body: collection("", `{"id":"a","displayName":"other"}`)},
+		}, "the listing moved"},
 		{"same id, other content, on one page", []answer{{body: collection("", object("a"), `{"id":"a"}`)}, {body: collection("", object("a"), `{"id":"a"}`)}}, "the listing moved"},
 	}
 	if len(tests) < 60 {

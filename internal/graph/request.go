@@ -160,8 +160,10 @@ func (c *Client) try(ctx context.Context, k *call, lane *lane, method string, ta
 		return reply{}, &failure{err: c.unanswered(k, err)}
 	}
 	if pause > 0 {
-		return reply{}, &failure{err: &Error{Op: k.where(), Message: "Graph asked for a pause that is not over",
-			Reason: drift.ReasonThrottled, RetryAfter: pause}}
+		return reply{}, &failure{err: &Error{
+			Op: k.where(), Message: "Graph asked for a pause that is not over",
+			Reason: drift.ReasonThrottled, RetryAfter: pause,
+		}}
 	}
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, k.timeout)
@@ -204,8 +206,10 @@ func (c *Client) exchange(ctx context.Context, k *call, method string, target *u
 		slog.String("request_id", safe(resp.Header.Get("request-id"), token)),
 		slog.String("diagnostic", safe(resp.Header.Get("x-ms-ags-diagnostic"), token)))
 	if resp.StatusCode != http.StatusOK {
-		f := &failure{err: refused(k, resp.StatusCode, resp.Header, body, token), again: transient(resp.StatusCode),
-			stale: resp.StatusCode == http.StatusUnauthorized}
+		f := &failure{
+			err: refused(k, resp.StatusCode, resp.Header, body, token), again: transient(resp.StatusCode),
+			stale: resp.StatusCode == http.StatusUnauthorized,
+		}
 		if f.again {
 			f.asked, _ = retryAfter(resp.Header, time.Now())
 		}
@@ -220,8 +224,10 @@ func (c *Client) exchange(ctx context.Context, k *call, method string, target *u
 		return reply{}, &failure{err: c.incomplete(ctx, k, bad, body)}
 	case readErr != nil && ctx.Err() == nil:
 		// The answer began: Graph is there, and this collection came in part.
-		return reply{}, &failure{err: &Error{Op: k.where(), Status: http.StatusOK, Message: "half an answer: " + netCause(readErr),
-			Reason: drift.ReasonIncomplete}, again: true}
+		return reply{}, &failure{err: &Error{
+			Op: k.where(), Status: http.StatusOK, Message: "half an answer: " + netCause(readErr),
+			Reason: drift.ReasonIncomplete,
+		}, again: true}
 	case readErr != nil:
 		return reply{}, &failure{err: c.unanswered(k, cmp.Or(ctx.Err(), readErr)), again: true}
 	}

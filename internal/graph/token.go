@@ -204,8 +204,10 @@ func (t *Tokens) mint(ctx context.Context) (grant, *Error) {
 	t.notAfter = m.notAfter()
 	t.mu.Unlock()
 	if err := m.usable(time.Now()); err != nil {
-		return grant{}, &Error{Op: "get token", Message: err.Error(), Reason: drift.ReasonCredential,
-			Hint: "put a valid certificate and key into " + t.c.CertificateFile + " and register the certificate with the application"}
+		return grant{}, &Error{
+			Op: "get token", Message: err.Error(), Reason: drift.ReasonCredential,
+			Hint: "put a valid certificate and key into " + t.c.CertificateFile + " and register the certificate with the application",
+		}
 	}
 	var g grant
 	if t.c.ManagedIdentity != "" {

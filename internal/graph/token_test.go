@@ -74,8 +74,10 @@ func grantFor(life time.Duration, n int) answer {
 }
 
 func refusal(status int, code int, text string) answer {
-	body, _ := json.Marshal(map[string]any{"error": "invalid_client", "error_codes": []int{code}, "correlation_id": "c-1",
-		"error_description": fmt.Sprintf("AADSTS%d: %s Trace ID: t-1 Correlation ID: c-1 Timestamp: 2026-11-21\r\nmore", code, text)})
+	body, _ := json.Marshal(map[string]any{
+		"error": "invalid_client", "error_codes": []int{code}, "correlation_id": "c-1",
+		"error_description": fmt.Sprintf("AADSTS%d: %s Trace ID: t-1 Correlation ID: c-1 Timestamp: 2026-11-21\r\nmore", code, text),
+	})
 	return answer{status: status, body: string(body)}
 }
 
@@ -89,8 +91,10 @@ func write(t testing.TB, path, text string) string {
 }
 
 func secretCredentials(t testing.TB, l *loginServer) Credentials {
-	return Credentials{TenantID: tenantID, ClientID: clientID, Authority: login, GraphEndpoint: endpoint, CustomCloud: true,
-		SecretFile: write(t, filepath.Join(t.TempDir(), "secret"), plantedS+"\n"), Transport: l}
+	return Credentials{
+		TenantID: tenantID, ClientID: clientID, Authority: login, GraphEndpoint: endpoint, CustomCloud: true,
+		SecretFile: write(t, filepath.Join(t.TempDir(), "secret"), plantedS+"\n"), Transport: l,
+	}
 }
 
 func newTokens(t testing.TB, c Credentials) *Tokens {

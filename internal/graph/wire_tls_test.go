@@ -44,8 +44,10 @@ func TestOverTLS(t *testing.T) {
 	roots.AddCert(server.Certificate())
 
 	client := func(pool *x509.CertPool) *Client {
-		c := Credentials{TenantID: tenantID, ClientID: clientID, Authority: server.URL, GraphEndpoint: server.URL, CustomCloud: true,
-			Transport: NewTransport(roots)}
+		c := Credentials{
+			TenantID: tenantID, ClientID: clientID, Authority: server.URL, GraphEndpoint: server.URL, CustomCloud: true,
+			Transport: NewTransport(roots),
+		}
 		t.Setenv("CADRIFT_TEST_SECRET", plantedS)
 		c.SecretEnv = "CADRIFT_TEST_SECRET"
 		made, err := New(Options{Endpoint: server.URL, Tenant: "contoso", Transport: NewTransport(pool), Tokens: newTokens(t, c), RequestsPerSecond: 1e6})

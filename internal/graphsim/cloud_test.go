@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -46,8 +47,10 @@ func newCloud(t *testing.T) *cloud {
 		ClientID: clientID, ObjectID: "dddddddd-0000-4000-8000-000000000001", Name: "cadrift", Secret: secret,
 		Roles: []string{graphsim.PolicyReadAll, graphsim.PolicyWrite},
 	})
-	c := &cloud{T: t, server: server, tenant: tenant,
-		admin: tenant.As(graphsim.User("eeeeeeee-0000-4000-8000-000000000001", "alex@contoso.example", "192.0.2.7"))}
+	c := &cloud{
+		T: t, server: server, tenant: tenant,
+		admin: tenant.As(graphsim.User("eeeeeeee-0000-4000-8000-000000000001", "alex@contoso.example", "192.0.2.7")),
+	}
 	c.token = c.login()
 	return c
 }
@@ -100,9 +103,7 @@ func (c *cloud) login() string {
 func (c *cloud) ask(form url.Values) answer {
 	c.Helper()
 	whole := url.Values{"grant_type": {"client_credentials"}, "client_id": {clientID}, "scope": {graphURL + "/.default openid offline_access profile"}}
-	for name, given := range form {
-		whole[name] = given
-	}
+	maps.Copy(whole, form)
 	return c.send(http.MethodPost, loginURL+"/"+tenantID+"/oauth2/v2.0/token", whole.Encode(), "Content-Type", "application/x-www-form-urlencoded")
 }
 

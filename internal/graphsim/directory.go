@@ -244,8 +244,10 @@ func (t *Tenant) roleTemplates(url.Values, []byte) ([]map[string]any, *Refusal) 
 func (t *Tenant) membersOf(group string) ([]map[string]any, *Refusal) {
 	e := t.directory[strings.ToLower(group)]
 	if e == nil || e.kind != "group" {
-		return nil, &Refusal{Status: http.StatusNotFound, Code: "Request_ResourceNotFound",
-			Text: "Resource '" + group + "' does not exist or one of its queried reference-property objects are not present."}
+		return nil, &Refusal{
+			Status: http.StatusNotFound, Code: "Request_ResourceNotFound",
+			Text: "Resource '" + group + "' does not exist or one of its queried reference-property objects are not present.",
+		}
 	}
 	out := []map[string]any{}
 	for _, member := range t.transitive(e) {

@@ -16,9 +16,7 @@ func (s *shape) merge(old, patch map[string]any, api version) (map[string]any, *
 		return nil, schemaMismatch("there is no type %q of %s.", old[typeTag], s.name)
 	}
 	merged := make(map[string]any, len(old))
-	for name, value := range old {
-		merged[name] = value
-	}
+	maps.Copy(merged, old)
 	for _, name := range slices.Sorted(maps.Keys(patch)) {
 		if name == typeTag {
 			continue // settled by the caller for polymorphic types, noise elsewhere

@@ -1,5 +1,7 @@
 package graphsim
 
+import "slices"
+
 import "strings"
 
 // version is a version of the Graph API.
@@ -125,21 +127,14 @@ func (s *shape) find(name string, api version) *property {
 }
 
 func (e *enum) has(member string) bool {
-	for _, m := range e.members {
-		if m == member {
-			return true
-		}
+	if slices.Contains(e.members, member) {
+		return true
 	}
 	return e.isLate(member)
 }
 
 func (e *enum) isLate(member string) bool {
-	for _, m := range e.late {
-		if m == member {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(e.late, member)
 }
 
 // flags reads a comma-joined flag string and writes it in the order of the
@@ -176,12 +171,15 @@ func many(name string, e *enum) property { return property{name: name, form: enu
 func flags(name string, e *enum) property {
 	return property{name: name, form: flagsForm, nullable: true, enum: e}
 }
+
 func flagSets(name string, e *enum) property {
 	return property{name: name, form: flagSetForm, enum: e}
 }
+
 func object(name string, s *shape) property {
 	return property{name: name, form: objectForm, nullable: true, shape: s}
 }
+
 func objects(name string, s *shape) property {
 	return property{name: name, form: objectsForm, shape: s}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -77,9 +78,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler) // the connection dies without an answer
 	}
 	header := w.Header()
-	for name, values := range out.header {
-		header[name] = values
-	}
+	maps.Copy(header, out.header)
 	sent := out.body
 	if out.cut >= 0 {
 		sent = out.body[:out.cut]

@@ -154,6 +154,7 @@ func (p *process) Patch(ctx context.Context, id string, body []byte) error {
 func (p *process) User(context.Context, string) (graph.Account, error) {
 	return graph.Account{Enabled: true}, nil
 }
+
 func (p *process) Group(context.Context, string) (graph.Account, error) {
 	return graph.Account{}, graph.ErrUnavailable
 }
@@ -261,7 +262,10 @@ func (w *world) fault(r *http.Request) *graphsim.Fault {
 		return []*graphsim.Fault{{Refuse: true}, graphsim.GraphError(429, "TooManyRequests", "slow down"), graphsim.HTML(502)}[w.rnd.IntN(3)]
 	}
 	return []*graphsim.Fault{
-		{Refuse: true}, {Lose: true}, {Delay: 30 * time.Second}, {Delay: 10 * time.Second, Lose: true},
+		{Refuse: true},
+		{Lose: true},
+		{Delay: 30 * time.Second},
+		{Delay: 10 * time.Second, Lose: true},
 		graphsim.GraphError(400, "BadRequest", "1085: no"), graphsim.GraphError(403, "AccessDenied", "no"),
 		graphsim.GraphError(409, "Conflict", "again"), graphsim.GraphError(412, "PreconditionFailed", "again"),
 		graphsim.GraphError(429, "TooManyRequests", "slow down"), graphsim.GraphError(500, "InternalServerError", ""),

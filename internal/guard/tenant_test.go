@@ -64,9 +64,11 @@ type journal struct{ r *rig }
 func (j journal) Record(entries []drift.Entry, events []drift.Event, after *drift.Object) ([]drift.Event, error) {
 	return j.r.watcher.Record(entries, events, after)
 }
+
 func (j journal) Entries(kind string) ([]drift.Entry, error) {
 	return j.r.store.Entries(tenantID, kind)
 }
+
 func (j journal) History(id string, n int) ([]drift.Event, error) {
 	events, _, err := j.r.store.Events(store.EventQuery{TenantID: tenantID, ObjectID: id, Limit: n})
 	return events, err
@@ -310,16 +312,17 @@ func TestRemovedExclusionIsPutBack(t *testing.T) {
 		if n := len(r.watcher.Status().Findings); n != 0 {
 			t.Errorf("%d drifts are open", n)
 		}
-		want := "# TYPE cadrift_guard_writes_total counter\n"
+		var want strings.Builder
+		want.WriteString("# TYPE cadrift_guard_writes_total counter\n")
 		for _, result := range []string{"failed", "refused", "unknown", "unverified", "verified"} {
 			n := 0
 			if result == "verified" {
 				n = 1
 			}
-			want += fmt.Sprintf("cadrift_guard_writes_total{result=%q,tenant=\"contoso\"} %d\n", result, n)
+			want.WriteString(fmt.Sprintf("cadrift_guard_writes_total{result=%q,tenant=\"contoso\"} %d\n", result, n))
 		}
 		help := "# HELP cadrift_guard_writes_total Writes of the emergency-access guard by result.\n"
-		if err := testutil.GatherAndCompare(r.reg, strings.NewReader(help+want), "cadrift_guard_writes_total"); err != nil {
+		if err := testutil.GatherAndCompare(r.reg, strings.NewReader(help+want.String()), "cadrift_guard_writes_total"); err != nil {
 			t.Error(err)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"time"
 
@@ -263,9 +264,7 @@ func merged(o drift.Object, body []byte) *drift.Object {
 	if !ok {
 		return nil
 	}
-	for name, list := range lists.Conditions.Users {
-		users[name] = list
-	}
+	maps.Copy(users, lists.Conditions.Users)
 	raw, err := json.Marshal(policy)
 	if err != nil {
 		return nil

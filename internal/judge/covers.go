@@ -1,5 +1,7 @@
 package judge
 
+import "slices"
+
 // kind is what a member of a reach set is.
 type kind uint8
 
@@ -86,12 +88,7 @@ func (w *World) covers(b, a member) bool {
 	case b.kind == guest:
 		return a.kind == guest && a.id == b.id && b.of == everyTenant
 	}
-	for _, k := range covered[b.kind] {
-		if a.kind == k {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(covered[b.kind], a.kind)
 }
 
 // trusts tells whether a named location is trusted in the newest snapshot.

@@ -219,7 +219,7 @@ func TestRandomLocationMutations(t *testing.T) {
 	all := slices.DeleteFunc(publishedObjects(t), func(p published) bool { return p.kind != drift.NamedLocation })
 	n, rnd := runs(200, 2000), seeded(t, 20261124)
 	tried := map[string]int{}
-	for tries := 0; tries < n; tries++ {
+	for tries := range n {
 		p, m := all[rnd.IntN(len(all))], locationEdits[tries%len(locationEdits)]
 		form := decode(t, p.read.Canonical)
 		if !m.edit(editor{Rand: rnd, form: form}) {

@@ -1,6 +1,8 @@
 package judge
 
 import (
+	"slices"
+
 	"github.com/cadrift/cadrift/internal/drift"
 )
 
@@ -98,8 +100,10 @@ var controls = [...]control{
 		"mcasConfigured": {height: 1, branch: "custom"},
 	})},
 	{name: "applicationEnforcedRestrictions", parts: []string{"isEnabled"}, place: on},
-	{name: "secureSignInSession", parts: []string{"isEnabled"}, place: on,
-		high: func(now place) string { return "token protection is gone" }},
+	{
+		name: "secureSignInSession", parts: []string{"isEnabled"}, place: on,
+		high: func(now place) string { return "token protection is gone" },
+	},
 	{name: "continuousAccessEvaluation", parts: []string{"mode"}, place: ranked("mode", map[string]place{
 		"strictLocation":    {height: 1, branch: "location"},
 		"strictEnforcement": {height: 1, branch: "enforcement"},
@@ -110,8 +114,10 @@ var controls = [...]control{
 		}
 		return ""
 	}},
-	{name: "disableResilienceDefaults", place: on,
-		note: "during an Entra outage these sessions end"},
+	{
+		name: "disableResilienceDefaults", place: on,
+		note: "during an Entra outage these sessions end",
+	},
 	{name: "globalSecureAccessFilteringProfile", parts: []string{"isEnabled", "profileId"}, place: one("profileId")},
 	{name: "networkAccessSecurity", parts: []string{"isEnabled", "policyId"}, place: one("policyId")},
 }
@@ -157,12 +163,7 @@ func (p *policy) takeControl(i int, at string, v any) bool {
 }
 
 func has(list []string, s string) bool {
-	for _, item := range list {
-		if item == s {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(list, s)
 }
 
 func on(fields) place { return place{height: 1} }

@@ -177,7 +177,7 @@ func (w *world) happen(s *store.Store, r *rand.Rand, n int, severity func() drif
 	c := drift.Commit{TenantID: contosoID, Time: now}
 	for _, i := range r.Perm(240)[:n] {
 		e := alert(fmt.Sprintf("CA%03d", i), i)
-		e.Time, e.LockoutRisk, e.Severity, e.DriftSeverity = now, drift.PtrTo(false), severity(), nil
+		e.Time, e.LockoutRisk, e.Severity, e.DriftSeverity = now, new(false), severity(), nil
 		e.DriftDirection, e.Drift = nil, drift.DriftNone
 		c.Events = append(c.Events, drift.NewEvent{Event: *e, Receivers: []string{"slack", "teams", "webhook"}})
 	}

@@ -136,13 +136,13 @@ func alert(name string, n int) *drift.Event {
 	return &drift.Event{
 		ID: drift.EventID("contoso", uint64(n+1)), Seq: uint64(n + 1), Time: at, Type: drift.DriftChanged, Tenant: "contoso",
 		TenantID: "11111111-1111-1111-1111-111111111111", Window: &drift.Window{From: at.Add(-time.Minute), To: at},
-		Object: &ref, Action: drift.Updated, Direction: drift.PtrTo(drift.Weaker), Severity: severity,
-		LockoutRisk: drift.PtrTo(n%7 == 3), Summary: seen + ": excluded users + alex@contoso.example (enforced)",
+		Object: &ref, Action: drift.Updated, Direction: new(drift.Weaker), Severity: severity,
+		LockoutRisk: new(n%7 == 3), Summary: seen + ": excluded users + alex@contoso.example (enforced)",
 		Changes: []drift.Change{
 			{Path: "/conditions/users/excludeUsers", Field: "Excluded users", Text: "Excluded users: + alex@contoso.example", Direction: drift.Weaker},
 			{Path: "/grantControls/builtInControls", Field: "Grant", Text: "Grant: all of MFA, compliant device → any of them", Direction: drift.Weaker},
 		},
-		Drift: drift.DriftOpened, DriftDirection: drift.PtrTo(drift.Weaker), DriftSeverity: &severity,
+		Drift: drift.DriftOpened, DriftDirection: new(drift.Weaker), DriftSeverity: &severity,
 		Affects:  []drift.Ref{ref},
 		Actor:    &drift.Actor{Kind: "user", Name: "sam@contoso.example", Time: at},
 		Revision: 12, Chain: strings.Repeat("9f86d081", 8),
@@ -329,9 +329,11 @@ document.querySelectorAll("script").forEach(s => s.remove());
 </script>`)
 	}
 	browse := func(args ...string) string {
-		c := exec.CommandContext(t.Context(), chromium, append([]string{"--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+		c := exec.CommandContext(t.Context(), chromium, append([]string{
+			"--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
 			"--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
-			"--user-data-dir=" + t.TempDir()}, args...)...)
+			"--user-data-dir=" + t.TempDir(),
+		}, args...)...)
 		out, err := c.Output()
 		fail(t, err)
 		return string(out)

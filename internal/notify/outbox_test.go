@@ -161,7 +161,7 @@ func change(seq int, object string, severity drift.Severity, at time.Time) drift
 	return drift.Event{
 		ID: drift.EventID("contoso", uint64(seq)), Seq: uint64(seq), Time: at, Type: drift.DriftChanged, Tenant: "contoso",
 		Object:    &drift.Ref{Kind: drift.Policy, ID: object, Name: "CA " + object},
-		Direction: drift.PtrTo(drift.Weaker), Severity: severity, Summary: fmt.Sprintf("CA %s: change %d", object, seq),
+		Direction: new(drift.Weaker), Severity: severity, Summary: fmt.Sprintf("CA %s: change %d", object, seq),
 	}
 }
 

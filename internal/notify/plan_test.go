@@ -30,7 +30,7 @@ func queue(t *rapid.T) []drift.Delivery {
 			noon.Add(time.Duration(rapid.IntRange(-3, 9).Draw(t, "pass"))*time.Minute))
 		e.Tenant = "t" + strconv.Itoa(rapid.IntRange(0, 2).Draw(t, "tenant"))
 		if rapid.IntRange(0, 9).Draw(t, "lockout") == 0 {
-			e.LockoutRisk = drift.PtrTo(true)
+			e.LockoutRisk = new(true)
 		}
 		d := delivery(e)
 		d.Attempts = rapid.SampledFrom([]int{0, 0, 0, 1, 3}).Draw(t, "attempts")

@@ -205,7 +205,7 @@ func hideSecrets(text string, u *url.URL) string {
 	parts := []string{u.String(), u.RequestURI(), u.RawQuery}
 	parts = append(parts, strings.Split(u.EscapedPath(), "/")...)
 	parts = append(parts, strings.Split(u.Path, "/")...)
-	for _, pair := range strings.Split(u.RawQuery, "&") {
+	for pair := range strings.SplitSeq(u.RawQuery, "&") {
 		_, raw, _ := strings.Cut(pair, "=")
 		parts = append(parts, raw)
 	}

@@ -15,8 +15,10 @@ func TestRoute(t *testing.T) {
 		{Receiver: "other", Tenants: []string{"fabrikam"}},
 	}
 	event := func(severity drift.Severity, d drift.Direction, change func(*drift.Event)) *drift.Event {
-		e := &drift.Event{Type: drift.DriftChanged, Tenant: "contoso", Severity: severity, Direction: &d,
-			Object: &drift.Ref{Kind: drift.Policy, ID: "a"}}
+		e := &drift.Event{
+			Type: drift.DriftChanged, Tenant: "contoso", Severity: severity, Direction: &d,
+			Object: &drift.Ref{Kind: drift.Policy, ID: "a"},
+		}
 		if change != nil {
 			change(e)
 		}
@@ -42,8 +44,8 @@ func TestRoute(t *testing.T) {
 		{"event's verdict is higher", event(drift.Critical, drift.Weaker, verdict(drift.Low, drift.Neutral)), nil, []string{"all", "oncall"}},
 		{"event's verdict is higher and of another direction", event(drift.Critical, drift.Stronger, verdict(drift.High, drift.Weaker)), nil, []string{"all"}},
 		{"equally high: either direction", event(drift.High, drift.Stronger, verdict(drift.High, drift.Weaker)), nil, []string{"all", "oncall"}},
-		{"announced", event(drift.Critical, drift.Weaker, func(e *drift.Event) { e.DeliveredSeverity = drift.PtrTo(drift.Low) }), nil, []string{"all"}},
-		{"lockout passes every filter", event(drift.Critical, drift.Stronger, func(e *drift.Event) { e.LockoutRisk = drift.PtrTo(true) }), nil, []string{"all", "oncall", "locations"}},
+		{"announced", event(drift.Critical, drift.Weaker, func(e *drift.Event) { e.DeliveredSeverity = new(drift.Low) }), nil, []string{"all"}},
+		{"lockout passes every filter", event(drift.Critical, drift.Stronger, func(e *drift.Event) { e.LockoutRisk = new(true) }), nil, []string{"all", "oncall", "locations"}},
 		{"resolved, told", event(drift.Low, drift.Stronger, func(e *drift.Event) { e.Drift = drift.DriftResolved }), []string{"oncall"}, []string{"all", "oncall"}},
 		{"resolved, not told", event(drift.Low, drift.Stronger, func(e *drift.Event) { e.Drift = drift.DriftResolved }), nil, []string{"all"}},
 		{"opened, told says nothing", event(drift.Low, drift.Stronger, func(e *drift.Event) { e.Drift = drift.DriftOpened }), []string{"oncall"}, []string{"all"}},
@@ -54,13 +56,19 @@ func TestRoute(t *testing.T) {
 		{"recovered", typed(drift.MonitorRecovered), nil, []string{"all", "oncall", "locations"}},
 		{"guard armed", typed(drift.GuardArmed), nil, []string{"all", "oncall", "locations"}},
 		{"guard failed", typed(drift.GuardFailed), nil, []string{"all", "oncall", "locations"}},
-		{"guard written is filtered by severity and kind", &drift.Event{Type: drift.GuardWritten, Tenant: "contoso", Severity: drift.Medium,
-			Policy: &drift.Ref{Kind: drift.Policy}}, nil, []string{"all"}},
-		{"an event without direction passes directions", &drift.Event{Type: drift.GuardWritten, Tenant: "contoso", Severity: drift.High,
-			Policy: &drift.Ref{Kind: drift.Policy}}, nil, []string{"all", "oncall"}},
+		{"guard written is filtered by severity and kind", &drift.Event{
+			Type: drift.GuardWritten, Tenant: "contoso", Severity: drift.Medium,
+			Policy: &drift.Ref{Kind: drift.Policy},
+		}, nil, []string{"all"}},
+		{"an event without direction passes directions", &drift.Event{
+			Type: drift.GuardWritten, Tenant: "contoso", Severity: drift.High,
+			Policy: &drift.Ref{Kind: drift.Policy},
+		}, nil, []string{"all", "oncall"}},
 		{"an event without kind passes kinds", typed(drift.BaselinePinned), nil, []string{"all", "locations"}},
-		{"schema change of another kind", &drift.Event{Type: drift.SchemaChanged, Tenant: "contoso", Severity: drift.Low,
-			Kinds: []drift.Kind{drift.Policy}}, nil, []string{"all"}},
+		{"schema change of another kind", &drift.Event{
+			Type: drift.SchemaChanged, Tenant: "contoso", Severity: drift.Low,
+			Kinds: []drift.Kind{drift.Policy},
+		}, nil, []string{"all"}},
 	} {
 		if got := Route(rules, c.event, c.told); !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %v, want %v", c.name, got, c.want)

@@ -62,8 +62,10 @@ func killAt(t *testing.T, strace, call string, n int) (fired bool) {
 		r.policy(0, fmt.Sprintf("CA10%d", i))
 	}
 	d := r.launch(func(cmd *exec.Cmd) {
-		cmd.Args = append([]string{strace, "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=" + call,
-			"-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, n), "--"}, cmd.Args...)
+		cmd.Args = append([]string{
+			strace, "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=" + call,
+			"-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, n), "--",
+		}, cmd.Args...)
 		cmd.Path = strace
 	})
 	done := 0

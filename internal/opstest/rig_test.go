@@ -323,7 +323,7 @@ func (d *daemon) ready() bool { code, _ := d.get("/readyz"); return code == http
 // metric is the value of the first series that starts so; -1 without one.
 func (d *daemon) metric(series string) float64 {
 	_, text := d.get("/metrics")
-	for _, line := range strings.Split(text, "\n") {
+	for line := range strings.SplitSeq(text, "\n") {
 		if strings.HasPrefix(line, series) {
 			var v float64
 			fmt.Sscan(line[strings.LastIndexByte(line, ' ')+1:], &v)

@@ -88,8 +88,10 @@ func certificate(t *testing.T, serial int64, notAfter time.Time) (string, *x509.
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	must(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "cadrift"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: notAfter}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "cadrift"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: notAfter,
+	}
 	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	must(t, err)
 	cert, err := x509.ParseCertificate(raw)

@@ -23,7 +23,7 @@ func (s *supervisor) heard(what string) int {
 	defer s.mu.Unlock()
 	n := 0
 	for _, m := range s.said {
-		for _, line := range strings.Split(m, "\n") {
+		for line := range strings.SplitSeq(m, "\n") {
 			if strings.HasPrefix(line, what) {
 				n++
 			}

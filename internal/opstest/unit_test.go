@@ -49,7 +49,7 @@ func filter(t *testing.T, analyze string) map[string]bool {
 		t.Fatalf("%d lines of SystemCallFilter", len(lines))
 	}
 	for _, m := range lines {
-		for _, group := range strings.Fields(m[2]) {
+		for group := range strings.FieldsSeq(m[2]) {
 			for _, call := range expand(t, analyze, group) {
 				allowed[call] = m[1] == ""
 			}
@@ -66,7 +66,7 @@ func expand(t *testing.T, analyze, name string) []string {
 	out, err := exec.Command(analyze, "syscall-filter", "--no-pager", name).Output()
 	must(t, err)
 	var calls []string
-	for _, line := range strings.Split(string(out), "\n") {
+	for line := range strings.SplitSeq(string(out), "\n") {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") || line == name {
 			continue

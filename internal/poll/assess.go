@@ -372,8 +372,8 @@ func (a *assessor) event(c change, from *drift.Object) (drift.NewEvent, error) {
 		Time: a.now, Type: drift.DriftChanged, Window: window,
 		Tenant: a.w.o.Tenant, TenantID: a.w.o.TenantID,
 		Object: &ref, Action: c.action,
-		Direction: drift.PtrTo(v.Direction), Severity: v.Severity,
-		LockoutRisk: drift.PtrTo(v.Lockout), LockoutReasons: nonNil(v.Reasons),
+		Direction: new(v.Direction), Severity: v.Severity,
+		LockoutRisk: new(v.Lockout), LockoutReasons: nonNil(v.Reasons),
 		Summary: v.Summary, Changes: nonNil(v.Changes), Patch: patch,
 		Affects: v.Affects, Related: c.related, Actor: actor, Reason: reason,
 	}

@@ -373,7 +373,7 @@ func (w *Watcher) attributed(a awaiting, now time.Time) (*drift.NewEvent, []stri
 		Summary: fmt.Sprintf("%s: %s by %s", drift.Visible(ref.Name), a.change.action, actorWords(actor)),
 	}
 	if v, ok := w.undone(a.change, a.window); ok {
-		e.Severity, e.Direction = v.Severity, drift.PtrTo(v.Direction)
+		e.Severity, e.Direction = v.Severity, new(v.Direction)
 		e.Summary = v.Summary + ", by " + actorWords(actor)
 		ne := w.route(e, a.told)
 		ne.Receivers = union(ne.Receivers, a.told)

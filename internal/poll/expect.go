@@ -117,7 +117,7 @@ func (w *Watcher) expected(e *drift.Event, c change) {
 		}
 		e.Expected = &x
 		if !e.Locks() && !removesEnforced(c) {
-			e.DeliveredSeverity = drift.PtrTo(drift.Low)
+			e.DeliveredSeverity = new(drift.Low)
 		}
 		return
 	}

@@ -96,9 +96,9 @@ func fill(e *drift.Event, s drift.DriftStep, f *drift.Finding) {
 	switch s {
 	case drift.DriftNone:
 	case drift.DriftResolved:
-		e.DriftDirection, e.DriftSeverity = drift.PtrTo(drift.Neutral), drift.PtrTo(drift.Low)
+		e.DriftDirection, e.DriftSeverity = new(drift.Neutral), new(drift.Low)
 	default:
-		e.DriftDirection, e.DriftSeverity = drift.PtrTo(f.Direction), drift.PtrTo(f.Severity)
+		e.DriftDirection, e.DriftSeverity = new(f.Direction), new(f.Severity)
 		e.BaselinePatch = f.BaselinePatch
 	}
 }
@@ -210,7 +210,7 @@ func (w *Watcher) shift(key drift.Key, f *drift.Finding, now time.Time, commit *
 	e := drift.Event{
 		Time: now, Type: drift.DriftChanged, Cause: "baseline",
 		Tenant: w.o.Tenant, TenantID: w.o.TenantID,
-		Direction: drift.PtrTo(drift.Neutral), Severity: drift.Low,
+		Direction: new(drift.Neutral), Severity: drift.Low,
 	}
 	fill(&e, s, f)
 	if s == drift.DriftResolved {

@@ -91,8 +91,10 @@ func (n wanted) of(o *drift.Object) {
 		return // other kinds name nobody; an odd policy is shown as JSON
 	}
 	c := form.Conditions
-	for _, list := range [][]string{form.Members, c.Users.IncludeUsers, c.Users.ExcludeUsers, c.Users.IncludeGroups, c.Users.ExcludeGroups,
-		c.ClientApplications.IncludeServicePrincipals, c.ClientApplications.ExcludeServicePrincipals} {
+	for _, list := range [][]string{
+		form.Members, c.Users.IncludeUsers, c.Users.ExcludeUsers, c.Users.IncludeGroups, c.Users.ExcludeGroups,
+		c.ClientApplications.IncludeServicePrincipals, c.ClientApplications.ExcludeServicePrincipals,
+	} {
 		collect(n.objects, list)
 	}
 	collect(n.apps, c.Applications.IncludeApplications)

@@ -18,9 +18,11 @@ func (d *deaf) List(_ context.Context, kind drift.Kind) (graph.Listing, error) {
 	<-d.held
 	return graph.Listing{}, &graph.Error{Op: "list", Reason: drift.ReasonUnreachable}
 }
+
 func (d *deaf) Get(context.Context, drift.Kind, string) (graph.Item, error) {
 	return graph.Item{}, drift.ErrNotFound
 }
+
 func (d *deaf) Deleted(context.Context, drift.Kind) (map[string]time.Time, error) {
 	return nil, graph.ErrUnavailable
 }

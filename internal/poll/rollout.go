@@ -103,7 +103,7 @@ func (a *assessor) rollOut(kind drift.Kind, rolled map[string]bool, found map[st
 	})
 	e := drift.Event{
 		Time: a.now, Type: drift.SchemaChanged, Window: a.w.window(kind, a.now), Tenant: a.w.o.Tenant, TenantID: a.w.o.TenantID,
-		Direction: drift.PtrTo(drift.Neutral), Severity: drift.Low, Kinds: []drift.Kind{kind},
+		Direction: new(drift.Neutral), Severity: drift.Low, Kinds: []drift.Kind{kind},
 	}
 	most := 0
 	for _, path := range paths {

@@ -2,11 +2,10 @@ package poll_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
-
-	"net/http"
 
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/graphsim"

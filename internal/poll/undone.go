@@ -91,7 +91,7 @@ func (w *Watcher) passing(now time.Time) (events []drift.NewEvent, spent []strin
 		events = append(events, w.route(drift.Event{
 			Time: now, Type: drift.DriftChanged, Window: &drift.Window{From: add.Time, To: gone.Time},
 			Tenant: w.o.Tenant, TenantID: w.o.TenantID, Object: &form.Ref, Action: drift.Deleted,
-			Direction: drift.PtrTo(drift.Mixed), Severity: v.Severity, LockoutRisk: drift.PtrTo(v.Lockout), LockoutReasons: nonNil(v.Reasons),
+			Direction: new(drift.Mixed), Severity: v.Severity, LockoutRisk: new(v.Lockout), LockoutReasons: nonNil(v.Reasons),
 			Summary: "created and deleted between two readings: " + v.Summary, Changes: []drift.Change{},
 			Drift: drift.DriftNone, Actor: w.actor(add),
 		}, nil))

@@ -259,7 +259,7 @@ func (m *machine) Check(t *rapid.T) {
 			t.Errorf("snapshot %d: %v (-want +got):\n%s", rev, err, d)
 		}
 	}
-	events, _, err := m.s.Events(EventQuery{TenantID: contosoID, After: drift.PtrTo(uint64(0))})
+	events, _, err := m.s.Events(EventQuery{TenantID: contosoID, After: new(uint64(0))})
 	if d := diff(ref.events, events); err != nil || d != "" {
 		t.Errorf("events: %v (-want +got):\n%s", err, d)
 	}

@@ -160,8 +160,10 @@ func (s *Store) open(readOnly bool, timeout time.Duration) (err error) {
 		s.db, s.file = db, file
 		return nil
 	case errors.Is(err, berrors.ErrTimeout):
-		return &OpenError{s.path, ErrLocked, "the lock was not free within " + timeout.Round(time.Millisecond).String() + holder(s.path),
-			"stop the other process, or let it do the work: commands talk to a running daemon through its control socket"}
+		return &OpenError{
+			s.path, ErrLocked, "the lock was not free within " + timeout.Round(time.Millisecond).String() + holder(s.path),
+			"stop the other process, or let it do the work: commands talk to a running daemon through its control socket",
+		}
 	case isSystem(err):
 		return openFailure(s.path, err)
 	}

@@ -106,7 +106,7 @@ func policy(id, text string) drift.Object { return object(drift.Policy, id, text
 func changed(o drift.Object, at time.Time, severity drift.Severity, receivers ...string) drift.NewEvent {
 	return drift.NewEvent{Receivers: receivers, Event: drift.Event{
 		Time: at, Type: drift.DriftChanged, Object: &o.Ref, Action: drift.Updated,
-		Direction: drift.PtrTo(drift.Weaker), Severity: severity, LockoutRisk: drift.PtrTo(false),
+		Direction: new(drift.Weaker), Severity: severity, LockoutRisk: new(false),
 		Summary: o.Name + ": state on → off <&>", Drift: drift.DriftOpened,
 		Changes: []drift.Change{{Path: "/state", Field: "State", Text: "State: on → off", Old: json.RawMessage(`"<on>"`), New: json.RawMessage(`null`), Added: []json.RawMessage{}}},
 		Patch:   drift.Patch{{Op: "replace", Path: "/state", Value: json.RawMessage(`"off"`)}},
@@ -363,10 +363,10 @@ func TestEvents(t *testing.T) {
 		{"tenant and object", EventQuery{TenantID: contosoID, ObjectID: "a"}, "contoso-4 contoso-2", 0},
 		{"severity", EventQuery{MinSeverity: drift.Medium}, "fabrikam-6 contoso-6", 0},
 		{"since", EventQuery{Since: noon.Add(4 * time.Minute)}, "fabrikam-6 contoso-6", 0},
-		{"after 0", EventQuery{TenantID: contosoID, After: drift.PtrTo(uint64(0))}, "contoso-2 contoso-4 contoso-6", 0},
-		{"after 0, limit", EventQuery{TenantID: contosoID, After: drift.PtrTo(uint64(0)), Limit: 2}, "contoso-2 contoso-4", 4},
-		{"after 4, limit", EventQuery{TenantID: contosoID, After: drift.PtrTo(uint64(4)), Limit: 2}, "contoso-6", 0},
-		{"after the end", EventQuery{TenantID: contosoID, After: drift.PtrTo(uint64(math.MaxUint64))}, "", 0},
+		{"after 0", EventQuery{TenantID: contosoID, After: new(uint64(0))}, "contoso-2 contoso-4 contoso-6", 0},
+		{"after 0, limit", EventQuery{TenantID: contosoID, After: new(uint64(0)), Limit: 2}, "contoso-2 contoso-4", 4},
+		{"after 4, limit", EventQuery{TenantID: contosoID, After: new(uint64(4)), Limit: 2}, "contoso-6", 0},
+		{"after the end", EventQuery{TenantID: contosoID, After: new(uint64(math.MaxUint64))}, "", 0},
 		{"unknown tenant", EventQuery{TenantID: "nobody"}, "", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -389,7 +389,7 @@ func TestEvents(t *testing.T) {
 			}
 		})
 	}
-	if _, _, err := s.Events(EventQuery{After: drift.PtrTo(uint64(0))}); err == nil {
+	if _, _, err := s.Events(EventQuery{After: new(uint64(0))}); err == nil {
 		t.Error("after without a tenant among several: no error")
 	}
 	for _, id := range []string{"", "contoso", "contoso-1", "contoso-000000000001", "contoso-000000000099", "nobody-000000000001"} {

@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"html"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -143,9 +144,7 @@ func hole(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rec := httptest.NewRecorder()
 		h.ServeHTTP(rec, r)
-		for key, values := range rec.Header() {
-			w.Header()[key] = values
-		}
+		maps.Copy(w.Header(), rec.Header())
 		w.Header().Del("Content-Length")
 		io.WriteString(w, strings.Replace(rec.Body.String(), "<main>", "<main><script>document.title='hole'</script>", 1))
 	})

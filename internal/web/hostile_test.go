@@ -73,15 +73,16 @@ func skeleton(t *testing.T, page string) (tags, texts []string) {
 		}
 		switch token := token.(type) {
 		case xml.StartElement:
-			tag := token.Name.Local
+			var tag strings.Builder
+			tag.WriteString(token.Name.Local)
 			for _, a := range token.Attr {
 				value := a.Value
 				if a.Name.Local == "datetime" || a.Name.Local == "title" {
 					value = ""
 				}
-				tag += " " + a.Name.Local + "=" + value
+				tag.WriteString(" " + a.Name.Local + "=" + value)
 			}
-			tags = append(tags, tag)
+			tags = append(tags, tag.String())
 		case xml.CharData:
 			texts = append(texts, string(token))
 		case xml.Comment, xml.ProcInst:

@@ -69,10 +69,12 @@ func sample() *site {
 		overview: Overview{
 			Started: now,
 			Tenants: []Tenant{
-				{Name: "contoso", TenantID: "t1", LastGood: now.Add(-12 * time.Second), LastResult: "ok",
+				{
+					Name: "contoso", TenantID: "t1", LastGood: now.Add(-12 * time.Second), LastResult: "ok",
 					Objects: map[drift.Kind]int{drift.Policy: 64, drift.NamedLocation: 1, drift.SecurityDefaults: 1},
 					Pinned:  now, PinnedBy: "uid 0 (root)", BaselineRevision: 3, Head: drift.Head{Seq: 42, Hash: drift.Digest{1}},
-					Blind: []drift.Blind{{Reason: drift.ReasonPermission, Since: now, Text: "403 <b>"}}},
+					Blind: []drift.Blind{{Reason: drift.ReasonPermission, Since: now, Text: "403 <b>"}},
+				},
 				{Name: "fabrikam", TenantID: "t2"},
 			},
 			Receivers:   []Receiver{{Name: "oncall", Queued: 2, Parked: 1, LastSuccess: now}, {Name: "soc"}},
@@ -84,12 +86,16 @@ func sample() *site {
 			Ack: &drift.Ack{By: hostile, Reason: "known"},
 		}},
 		events: []drift.Event{
-			{ID: "contoso-000000000042", Seq: 42, Time: now, Type: drift.DriftChanged, Tenant: "contoso", Object: &ref,
-				Action: drift.Updated, Direction: drift.PtrTo(drift.Weaker), Severity: drift.Critical, LockoutRisk: drift.PtrTo(true),
+			{
+				ID: "contoso-000000000042", Seq: 42, Time: now, Type: drift.DriftChanged, Tenant: "contoso", Object: &ref,
+				Action: drift.Updated, Direction: new(drift.Weaker), Severity: drift.Critical, LockoutRisk: new(true),
 				LockoutReasons: []string{hostile}, Summary: hostile, Changes: changes, Patch: patch, Drift: drift.DriftOpened,
-				BaselinePatch: patch, Actor: &drift.Actor{Kind: "user", Name: hostile, IP: "192.0.2.7"}, Chain: strings.Repeat("ab", 32)},
-			{ID: "contoso-000000000041", Seq: 41, Time: now, Type: drift.MonitorBlind, Tenant: "contoso", Severity: drift.High,
-				Summary: "blind", Reason: string(drift.ReasonPermission), Kinds: []drift.Kind{drift.Policy}},
+				BaselinePatch: patch, Actor: &drift.Actor{Kind: "user", Name: hostile, IP: "192.0.2.7"}, Chain: strings.Repeat("ab", 32),
+			},
+			{
+				ID: "contoso-000000000041", Seq: 41, Time: now, Type: drift.MonitorBlind, Tenant: "contoso", Severity: drift.High,
+				Summary: "blind", Reason: string(drift.ReasonPermission), Kinds: []drift.Kind{drift.Policy},
+			},
 		},
 	}
 }
@@ -240,8 +246,10 @@ func TestHostileNamesAreText(t *testing.T) {
 		}
 	}
 	page := get(h, "/").Body.String()
-	for _, want := range []string{"&lt;script&gt;", `\u{202e}`, "lockout risk", "1 drift open, 1 critical", "64 policies, 1 named location, security defaults",
-		"none yet", "permission", "42:0100", "unknown key &lt;x&gt;", "/events/contoso-000000000042"} {
+	for _, want := range []string{
+		"&lt;script&gt;", `\u{202e}`, "lockout risk", "1 drift open, 1 critical", "64 policies, 1 named location, security defaults",
+		"none yet", "permission", "42:0100", "unknown key &lt;x&gt;", "/events/contoso-000000000042",
+	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %q on the front page", want)
 		}

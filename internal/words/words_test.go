@@ -37,10 +37,10 @@ func switchedOff() *drift.Event {
 		Tenant: "contoso", TenantID: "11111111-1111-1111-1111-111111111111",
 		Object:    &drift.Ref{Kind: drift.Policy, ID: policyID, Name: "CA001: Require MFA for all users"},
 		Action:    drift.Updated,
-		Direction: drift.PtrTo(drift.Weaker), Severity: drift.Critical, LockoutRisk: drift.PtrTo(false),
+		Direction: new(drift.Weaker), Severity: drift.Critical, LockoutRisk: new(false),
 		Summary: "CA001: Require MFA for all users: state on → off",
 		Changes: []drift.Change{{Path: "/state", Field: "State", Text: "State: on → off", Direction: drift.Weaker}},
-		Drift:   drift.DriftOpened, DriftDirection: drift.PtrTo(drift.Weaker), DriftSeverity: drift.PtrTo(drift.Critical),
+		Drift:   drift.DriftOpened, DriftDirection: new(drift.Weaker), DriftSeverity: new(drift.Critical),
 		Actor:    &drift.Actor{Kind: "user", ID: "x", Name: "alex@contoso.example (Alex)", IP: "203.0.113.9", Time: at("19:59:12")},
 		Revision: 12, Chain: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 	}
@@ -49,8 +49,8 @@ func switchedOff() *drift.Event {
 // examples is one event of every type, and the variants of a change.
 func examples() map[string]*drift.Event {
 	lockout := switchedOff()
-	lockout.LockoutRisk, lockout.LockoutReasons = drift.PtrTo(true), []string{"the emergency account 33333333… is no longer excluded"}
-	lockout.Direction, lockout.Drift, lockout.Actor = drift.PtrTo(drift.Stronger), drift.DriftUpdated, nil
+	lockout.LockoutRisk, lockout.LockoutReasons = new(true), []string{"the emergency account 33333333… is no longer excluded"}
+	lockout.Direction, lockout.Drift, lockout.Actor = new(drift.Stronger), drift.DriftUpdated, nil
 	lockout.Summary = "CA009: Block access: excluded users: − breakglass@contoso.example"
 	lockout.Changes = []drift.Change{
 		{Text: "Excluded users: − breakglass@contoso.example", Direction: drift.Stronger},
@@ -60,15 +60,15 @@ func examples() map[string]*drift.Event {
 
 	moved := switchedOff()
 	moved.Cause, moved.Action, moved.Actor, moved.Changes = "baseline", "", nil, nil
-	moved.Direction, moved.Severity = drift.PtrTo(drift.Neutral), drift.Low
+	moved.Direction, moved.Severity = new(drift.Neutral), drift.Low
 	moved.Summary = "CA001: Require MFA for all users: state on → off"
 
 	resolved := switchedOff()
-	resolved.Direction, resolved.Severity, resolved.Drift = drift.PtrTo(drift.Stronger), drift.Medium, drift.DriftResolved
+	resolved.Direction, resolved.Severity, resolved.Drift = new(drift.Stronger), drift.Medium, drift.DriftResolved
 	resolved.Summary = "CA001: Require MFA for all users: state off → on"
 
 	expected := switchedOff()
-	expected.DeliveredSeverity = drift.PtrTo(drift.Low)
+	expected.DeliveredSeverity = new(drift.Low)
 	expected.Expected = &drift.Expectation{ID: "x1", Pattern: "CA001*", Until: at("22:00:00"), Reason: "change 4711", By: "uid 1000"}
 
 	location := switchedOff()
@@ -98,7 +98,7 @@ func examples() map[string]*drift.Event {
 		{Path: "/state", Field: "State", Text: "State: on"},
 	}
 	created := switchedOff()
-	created.Action, created.Severity, created.Direction = drift.Created, drift.Medium, drift.PtrTo(drift.Stronger)
+	created.Action, created.Severity, created.Direction = drift.Created, drift.Medium, new(drift.Stronger)
 	created.Patch = drift.Patch{{Op: "add", Path: "", Value: []byte("{}")}}
 	created.Drift, created.DriftDirection, created.DriftSeverity = drift.DriftNone, nil, nil
 	created.Summary = "CA002: Block device code flow created (on: blocks all users on all apps)"
@@ -109,8 +109,8 @@ func examples() map[string]*drift.Event {
 		{Path: "/new", New: []byte(`{"a":1}`), Unknown: true},
 	}
 	staged := switchedOff()
-	staged.Severity, staged.Direction = drift.High, drift.PtrTo(drift.Mixed)
-	staged.Drift, staged.DriftSeverity, staged.DriftDirection = drift.DriftUpdated, drift.PtrTo(drift.High), drift.PtrTo(drift.Weaker)
+	staged.Severity, staged.Direction = drift.High, new(drift.Mixed)
+	staged.Drift, staged.DriftSeverity, staged.DriftDirection = drift.DriftUpdated, new(drift.High), new(drift.Weaker)
 	staged.Summary = "CA203: state off → on; weaker than when it was last enforced: grant"
 	staged.Changes = []drift.Change{
 		{Path: "/grantControls/builtInControls", Field: "Grant", Text: "Grant: all of MFA, compliant device → any of them", Direction: drift.Weaker},
@@ -119,17 +119,19 @@ func examples() map[string]*drift.Event {
 	}
 
 	base := func(t drift.EventType, s drift.Severity, summary string) *drift.Event {
-		return &drift.Event{ID: "contoso-000000000043", Seq: 43, Time: at("20:01:00"), Type: t, Tenant: "contoso",
-			Severity: s, Summary: summary, Revision: 12, Chain: "9f86d081884c7d65"}
+		return &drift.Event{
+			ID: "contoso-000000000043", Seq: 43, Time: at("20:01:00"), Type: t, Tenant: "contoso",
+			Severity: s, Summary: summary, Revision: 12, Chain: "9f86d081884c7d65",
+		}
 	}
 	reminder := base(drift.DriftReminder, drift.Low, "CA001: state on → off, open for 3 days")
 	reminder.Seq, reminder.ID, reminder.Revision, reminder.Chain = 0, "contoso-r-01JD8WZ3Y4", 0, ""
-	reminder.Object, reminder.Direction = switchedOff().Object, drift.PtrTo(drift.Neutral)
-	reminder.Drift, reminder.DriftDirection, reminder.DriftSeverity = drift.DriftUpdated, drift.PtrTo(drift.Weaker), drift.PtrTo(drift.Critical)
+	reminder.Object, reminder.Direction = switchedOff().Object, new(drift.Neutral)
+	reminder.Drift, reminder.DriftDirection, reminder.DriftSeverity = drift.DriftUpdated, new(drift.Weaker), new(drift.Critical)
 	attributed := base(drift.EventAttributed, drift.Low, "CA001: state on → off was alex@contoso.example")
 	attributed.About, attributed.Actor = "contoso-000000000042", switchedOff().Actor
 	schema := base(drift.SchemaChanged, drift.Low, "12 policies have a new property")
-	schema.Direction, schema.Kinds = drift.PtrTo(drift.Neutral), []drift.Kind{drift.Policy}
+	schema.Direction, schema.Kinds = new(drift.Neutral), []drift.Kind{drift.Policy}
 	armed := base(drift.GuardArmed, drift.Medium, "guard armed with 2 accounts")
 	written := base(drift.GuardWritten, drift.Medium, "CA007: emergency exclusion added")
 	written.Policy = &drift.Ref{Kind: drift.Policy, ID: policyID, Name: "CA007"}
@@ -252,7 +254,7 @@ func TestListsAreCapped(t *testing.T) {
 
 func TestDirectionMarkSurvivesALongList(t *testing.T) {
 	e := switchedOff()
-	e.Direction = drift.PtrTo(drift.Mixed)
+	e.Direction = new(drift.Mixed)
 	e.Changes = []drift.Change{
 		{Text: "Excluded users: " + strings.Repeat("a", 5000), Direction: drift.Weaker},
 		{Text: "State: off → on", Direction: drift.Stronger},

@@ -106,15 +106,19 @@ func nobody(d *draft)   { add(d.users, "includeUsers", "None") }
 func groups(names ...string) part {
 	return func(d *draft) { add(d.users, "includeGroups", ids(names)...) }
 }
+
 func notGroups(names ...string) part {
 	return func(d *draft) { add(d.users, "excludeGroups", ids(names)...) }
 }
+
 func people(names ...string) part {
 	return func(d *draft) { add(d.users, "includeUsers", ids(names)...) }
 }
+
 func roles(templates ...string) part {
 	return func(d *draft) { add(d.users, "includeRoles", templates...) }
 }
+
 func notRoles(templates ...string) part {
 	return func(d *draft) { add(d.users, "excludeRoles", templates...) }
 }
@@ -124,6 +128,7 @@ func notRoles(templates ...string) part {
 func outsiders(types string, tenants ...string) part {
 	return func(d *draft) { d.users["includeGuestsOrExternalUsers"] = guests(types, tenants) }
 }
+
 func notOutsiders(types string) part {
 	return func(d *draft) { d.users["excludeGuestsOrExternalUsers"] = guests(types, nil) }
 }
@@ -159,12 +164,15 @@ func ids(names []string) []string {
 // What.
 
 func apps(list ...string) part { return func(d *draft) { add(d.apps, "includeApplications", list...) } }
+
 func notApps(list ...string) part {
 	return func(d *draft) { add(d.apps, "excludeApplications", list...) }
 }
+
 func actions(list ...string) part {
 	return func(d *draft) { add(d.apps, "includeUserActions", list...) }
 }
+
 func contexts(list ...string) part {
 	return func(d *draft) { add(d.apps, "includeAuthenticationContextClassReferences", list...) }
 }
@@ -175,10 +183,12 @@ func when(condition string, value any) part {
 	return func(d *draft) { d.conditions[condition] = value }
 }
 func clients(list ...string) part { return when("clientAppTypes", list) }
-func flows(methods string) part   { return when("authenticationFlows", body{"transferMethods": methods}) }
+func flows(methods string) part { return when("authenticationFlows", body{"transferMethods": methods}) }
+
 func device(mode, rule string) part {
 	return when("devices", body{"deviceFilter": body{"mode": mode, "rule": rule}})
 }
+
 func platforms(include, exclude []string) part {
 	return when("platforms", body{"includePlatforms": include, "excludePlatforms": exclude})
 }
@@ -187,6 +197,7 @@ func platforms(include, exclude []string) part {
 func at(places ...string) part {
 	return when("locations", body{"includeLocations": placeIDs(places), "excludeLocations": []string{}})
 }
+
 func outside(places ...string) part {
 	return when("locations", body{"includeLocations": []string{"All"}, "excludeLocations": placeIDs(places)})
 }
@@ -235,9 +246,11 @@ func session(control string, value body) part {
 		d.session[control] = value
 	}
 }
+
 func every(value int, unit string) part {
 	return session("signInFrequency", body{"value": value, "type": unit, "authenticationType": "primaryAndSecondaryAuthentication", "frequencyInterval": "timeBased"})
 }
+
 func everyTime() part {
 	return session("signInFrequency", body{"authenticationType": "primaryAndSecondaryAuthentication", "frequencyInterval": "everyTime"})
 }

@@ -56,7 +56,7 @@ func plain(s string, limit int) text {
 
 // markup is text that we wrote, links included.
 func markup(s string) text {
-	return text{Type: "mrkdwn", Text: s, Verbatim: drift.PtrTo(true)}
+	return text{Type: "mrkdwn", Text: s, Verbatim: new(true)}
 }
 
 func compose(m *notify.Message, links words.Links) payload {
@@ -66,7 +66,7 @@ func compose(m *notify.Message, links words.Links) payload {
 	headline := marker(m.Top()) + " " + m.Headline()
 	p := payload{
 		Text:   fit(headline, textChars),
-		Blocks: []block{{Type: "header", Text: drift.PtrTo(plain(headline, headerChars))}},
+		Blocks: []block{{Type: "header", Text: new(plain(headline, headerChars))}},
 	}
 	if intro := m.Intro(); intro != "" {
 		p.add(plain(intro, introChars))

@@ -34,13 +34,13 @@ func event(seq uint64, name string, severity drift.Severity) *drift.Event {
 		Tenant: "contoso", TenantID: "11111111-1111-1111-1111-111111111111",
 		Object:    &drift.Ref{Kind: drift.Policy, ID: "0d3c8b1e-5f2a-4c7d-9e6b-1a2f3c4d5e6f", Name: name},
 		Action:    drift.Updated,
-		Direction: drift.PtrTo(drift.Weaker), Severity: severity, LockoutRisk: drift.PtrTo(false),
+		Direction: new(drift.Weaker), Severity: severity, LockoutRisk: new(false),
 		Summary: drift.Visible(name) + ": state on → off",
 		Changes: []drift.Change{
 			{Path: "/state", Field: "State", Text: "State: on → off", Direction: drift.Weaker},
 			{Path: "/conditions/users/excludeUsers", Field: "Excluded users", Text: "Excluded users: + alex@contoso.example (Alex)", Direction: drift.Weaker},
 		},
-		Drift: drift.DriftOpened, DriftDirection: drift.PtrTo(drift.Weaker), DriftSeverity: drift.PtrTo(severity),
+		Drift: drift.DriftOpened, DriftDirection: new(drift.Weaker), DriftSeverity: new(severity),
 		Actor:    &drift.Actor{Kind: "user", Name: "alex@contoso.example (Alex)", Time: at.Add(-48 * time.Second)},
 		Revision: 12, Chain: strings.Repeat("9f86d081", 8),
 	}
@@ -56,7 +56,7 @@ func message(events ...*drift.Event) *notify.Message {
 
 func TestGolden(t *testing.T) {
 	lockout := event(7, "CA009: Block legacy <apps> & more", drift.Critical)
-	lockout.LockoutRisk, lockout.LockoutReasons = drift.PtrTo(true), []string{"the emergency account 33333333… is no longer excluded"}
+	lockout.LockoutRisk, lockout.LockoutReasons = new(true), []string{"the emergency account 33333333… is no longer excluded"}
 	group := message(lockout, event(8, "CA001", drift.High), event(9, "CA002", drift.Low))
 	group.Items[1].Repeat = true
 	digest := message(event(8, "CA001", drift.High), event(9, "CA002", drift.Low))
@@ -196,7 +196,7 @@ func drawEvent(t *rapid.T) *drift.Event {
 		e.Changes = append(e.Changes, drift.Change{Text: drawText(t, "change")})
 	}
 	if rapid.Bool().Draw(t, "lockout") {
-		e.LockoutRisk, e.LockoutReasons = drift.PtrTo(true), []string{drawText(t, "lockout reason")}
+		e.LockoutRisk, e.LockoutReasons = new(true), []string{drawText(t, "lockout reason")}
 	}
 	e.Affects = []drift.Ref{{Kind: drift.Policy, Name: drawText(t, "affected")}}
 	return e

@@ -24,7 +24,7 @@ func event(seq uint64) *drift.Event {
 	return &drift.Event{
 		ID: drift.EventID("contoso", seq), Seq: seq, Time: time.Date(2026, 11, 21, 20, 0, 0, 0, time.UTC),
 		Type: drift.DriftChanged, Tenant: "contoso", Severity: drift.Critical, Summary: "CA001 <&>: state on → off",
-		Direction: drift.PtrTo(drift.Weaker), Actor: &drift.Actor{Kind: "user", IP: "203.0.113.9"},
+		Direction: new(drift.Weaker), Actor: &drift.Actor{Kind: "user", IP: "203.0.113.9"},
 	}
 }
 
