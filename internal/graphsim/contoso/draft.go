@@ -183,7 +183,7 @@ func when(condition string, value any) part {
 	return func(d *draft) { d.conditions[condition] = value }
 }
 func clients(list ...string) part { return when("clientAppTypes", list) }
-func flows(methods string) part { return when("authenticationFlows", body{"transferMethods": methods}) }
+func flows(methods string) part   { return when("authenticationFlows", body{"transferMethods": methods}) }
 
 func device(mode, rule string) part {
 	return when("devices", body{"deviceFilter": body{"mode": mode, "rule": rule}})
