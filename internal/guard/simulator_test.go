@@ -239,6 +239,7 @@ func (w *world) admin() *graphsim.Admin {
 // start is a new life of the daemon over what the last one recorded.
 func (w *world) start(calls int) {
 	w.proc = &process{w: w, calls: calls, late: w.rnd.IntN(2) == 0}
+	w.shown = maps.Clone(w.state) // what only a dead process read, nobody knows
 	g, err := New(Options{Tenant: "contoso", TenantID: simTenant, Settings: w.s, Graph: w.proc, Journal: w.proc, Logger: slog.New(slog.DiscardHandler)})
 	w.must(err)
 	w.guard = g

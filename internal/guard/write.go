@@ -69,8 +69,8 @@ func (g *Guard) prepare(ctx context.Context, in *intent) (fresh drift.Object, bo
 	if fresh, err = canon.Object(drift.Policy, item.Raw); err != nil {
 		return fresh, nil, "the policy could not be understood: " + err.Error()
 	}
-	if known := g.known(in.Policy.ID); known != nil && fresh.Written().Before(known.Written()) {
-		return fresh, nil, "the reading is older than what the pass saw"
+	if fresh.Written().Before(g.newest(in.Policy.ID)) || fresh.Written().Before(in.Before) {
+		return fresh, nil, "the reading is older than an earlier one"
 	}
 	in.Before, in.Policy.Name = fresh.Written(), fresh.Name
 	if in.Undo != "" {
@@ -86,6 +86,29 @@ func (g *Guard) prepare(ctx context.Context, in *intent) (fresh drift.Object, bo
 		stop = g.stopFile()
 	}
 	return fresh, body, stop
+}
+
+// newest is the last write to a policy that any reading showed: the pass, or
+// one of the guard's own. A replica that is behind it would cost what came
+// since.
+func (g *Guard) newest(policyID string) time.Time {
+	var at time.Time
+	if known := g.known(policyID); known != nil {
+		at = known.Written()
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, in := range g.intents {
+		if fold(in.Policy.ID) != fold(policyID) {
+			continue
+		}
+		for _, seen := range []time.Time{in.Before, in.Seen} {
+			if seen.After(at) {
+				at = seen
+			}
+		}
+	}
+	return at
 }
 
 // known is the policy as the pass saw it.
@@ -203,7 +226,13 @@ func (g *Guard) readBack(ctx context.Context, in *intent) *drift.Object {
 		return nil
 	}
 	o, err := canon.Object(drift.Policy, item.Raw)
-	if err != nil || !in.effect(o.Raw) {
+	if err != nil {
+		return nil
+	}
+	if !in.effect(o.Raw) {
+		if o.Written().After(in.Before) {
+			in.Before = o.Written()
+		}
 		return nil
 	}
 	in.Seen = o.Written()
