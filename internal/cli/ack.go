@@ -16,27 +16,15 @@ func (e *env) ackCommand() *cobra.Command {
 			"the object ends the acknowledgement. The drift stays open, in drifts and in the metrics.",
 		Args: args("OBJECT"),
 		RunE: func(c *cobra.Command, given []string) error {
-			cl, err := e.connect(c.Context(), connection{})
-			if err != nil {
-				return err
-			}
-			defer cl.close()
 			order.Object = given[0]
 			var answer api.Acknowledged
-			text, err := cl.post(c.Context(), route("ack"), e.tenantQuery(), order, &answer)
-			if err != nil {
-				return err
-			}
-			p := e.printer()
-			if e.json() {
-				return p.json(text)
-			}
-			until := "until it changes"
-			if a := answer.Drift.Ack; a != nil && !a.Until.IsZero() {
-				until = "until " + p.when(a.Until) + ", or until it changes"
-			}
-			p.line("acknowledged %s: %s", until, drift.Visible(answer.Drift.Object.Name))
-			return nil
+			return e.order(c, route("ack"), order, &answer, func(p *printer) {
+				until := "until it changes"
+				if a := answer.Drift.Ack; a != nil && !a.Until.IsZero() {
+					until = "until " + p.when(a.Until) + ", or until it changes"
+				}
+				p.line("acknowledged %s: %s", until, drift.Visible(answer.Drift.Object.Name))
+			})
 		},
 	}
 	c.Flags().StringVar(&order.For, "for", "", "how long, such as 7d or 12h (default until the object changes)")

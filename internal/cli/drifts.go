@@ -17,23 +17,9 @@ func (e *env) driftsCommand() *cobra.Command {
 		Short: "List open drift from the baseline, most severe first",
 		Args:  args(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			cl, err := e.connect(c.Context(), connection{})
-			if err != nil {
-				return err
-			}
-			defer cl.close()
 			var answer api.Drifts
-			text, err := cl.get(c.Context(), route("drifts"), e.tenantQuery(), &answer)
-			if err != nil {
+			if err := e.ask(c, route("drifts"), e.tenantQuery(), &answer, func(p *printer) { p.drifts(answer) }); err != nil {
 				return err
-			}
-			p := e.printer()
-			if e.json() {
-				if err := p.json(text); err != nil {
-					return err
-				}
-			} else {
-				p.drifts(answer)
 			}
 			if exit && len(answer.Drifts) > 0 {
 				return exitCode(2)

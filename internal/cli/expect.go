@@ -26,7 +26,7 @@ func (e *env) expectCommand() *cobra.Command {
 			}
 			order.Pattern = given[0]
 			var x drift.Expectation
-			return e.announce(c, route("expect"), order, &x, func(p *printer) {
+			return e.order(c, route("expect"), order, &x, func(p *printer) {
 				p.line("announced until %s: %s (%s)", p.when(x.Until), words.Clean(x.Pattern, lineRunes), x.ID)
 			})
 		},
@@ -37,61 +37,30 @@ func (e *env) expectCommand() *cobra.Command {
 	return c
 }
 
-// announce posts an order about an announcement and prints what came of it.
-func (e *env) announce(c *cobra.Command, path string, order, answer any, say func(p *printer)) error {
-	cl, err := e.connect(c.Context(), connection{})
-	if err != nil {
-		return err
-	}
-	defer cl.close()
-	text, err := cl.post(c.Context(), path, e.tenantQuery(), order, answer)
-	if err != nil {
-		return err
-	}
-	p := e.printer()
-	if e.json() {
-		return p.json(text)
-	}
-	say(p)
-	return nil
-}
-
 func (e *env) expectListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List the announced changes",
 		Args:  args(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			cl, err := e.connect(c.Context(), connection{})
-			if err != nil {
-				return err
-			}
-			defer cl.close()
 			var answer api.Expectations
-			text, err := cl.get(c.Context(), route("expectations"), e.tenantQuery(), &answer)
-			if err != nil {
-				return err
-			}
-			p := e.printer()
-			if e.json() {
-				return p.json(text)
-			}
-			if len(answer.Expectations) == 0 {
-				p.line("no change is announced")
-				return nil
-			}
-			rows := [][]cell{header("ID", "UNTIL", "PATTERN", "BY", "REASON")}
-			for _, x := range answer.Expectations {
-				rows = append(rows, []cell{
-					{x.ID, plain},
-					{p.when(x.Until), plain},
-					{words.Clean(x.Pattern, lineRunes), plain},
-					{drift.Visible(x.By), plain},
-					{words.Clean(x.Reason, lineRunes), plain},
-				})
-			}
-			p.table(rows)
-			return nil
+			return e.ask(c, route("expectations"), e.tenantQuery(), &answer, func(p *printer) {
+				if len(answer.Expectations) == 0 {
+					p.line("no change is announced")
+					return
+				}
+				rows := [][]cell{header("ID", "UNTIL", "PATTERN", "BY", "REASON")}
+				for _, x := range answer.Expectations {
+					rows = append(rows, []cell{
+						{x.ID, plain},
+						{p.when(x.Until), plain},
+						{words.Clean(x.Pattern, lineRunes), plain},
+						{drift.Visible(x.By), plain},
+						{words.Clean(x.Reason, lineRunes), plain},
+					})
+				}
+				p.table(rows)
+			})
 		},
 	}
 }
@@ -103,7 +72,7 @@ func (e *env) expectRemoveCommand() *cobra.Command {
 		Args:  args("ID"),
 		RunE: func(c *cobra.Command, given []string) error {
 			var x drift.Expectation
-			return e.announce(c, route("expect", "remove"), api.WithdrawOrder{ID: given[0]}, &x, func(p *printer) {
+			return e.order(c, route("expect", "remove"), api.WithdrawOrder{ID: given[0]}, &x, func(p *printer) {
 				p.line("no longer announced: %s", words.Clean(x.Pattern, lineRunes))
 			})
 		},

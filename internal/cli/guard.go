@@ -31,22 +31,10 @@ func (e *env) guardPlanCommand() *cobra.Command {
 		Short: "Show what the guard would write, what it leaves alone, and why",
 		Args:  args(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			cl, err := e.connect(c.Context(), connection{})
-			if err != nil {
-				return err
-			}
-			defer cl.close()
 			var plan api.GuardPlan
-			text, err := cl.get(c.Context(), route("guard"), e.tenantQuery(), &plan)
-			if err != nil {
-				return err
-			}
-			p := e.printer()
-			if e.json() {
-				return p.json(text)
-			}
-			p.guardPlan(plan)
-			return nil
+			return e.ask(c, route("guard"), e.tenantQuery(), &plan, func(p *printer) {
+				p.guardPlan(plan)
+			})
 		},
 	}
 }

@@ -24,30 +24,18 @@ func (e *env) parkedCommand() *cobra.Command {
 		Short: "List messages that a receiver refused for good",
 		Args:  args(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			cl, err := e.connect(c.Context(), connection{})
-			if err != nil {
-				return err
-			}
-			defer cl.close()
 			var answer api.Parked
-			text, err := cl.get(c.Context(), route("parked"), nil, &answer)
-			if err != nil {
-				return err
-			}
-			p := e.printer()
-			if e.json() {
-				return p.json(text)
-			}
-			if len(answer.Parked) == 0 {
-				p.line("nothing is parked")
-				return nil
-			}
-			rows := [][]cell{header("RECEIVER", "SINCE", "EVENT", "REASON")}
-			for _, m := range answer.Parked {
-				rows = append(rows, []cell{{m.Receiver, plain}, {p.when(m.Since), plain}, {m.Event, plain}, {words.Clean(m.Reason, lineRunes), plain}})
-			}
-			p.table(rows)
-			return nil
+			return e.ask(c, route("parked"), nil, &answer, func(p *printer) {
+				if len(answer.Parked) == 0 {
+					p.line("nothing is parked")
+					return
+				}
+				rows := [][]cell{header("RECEIVER", "SINCE", "EVENT", "REASON")}
+				for _, m := range answer.Parked {
+					rows = append(rows, []cell{{m.Receiver, plain}, {p.when(m.Since), plain}, {m.Event, plain}, {words.Clean(m.Reason, lineRunes), plain}})
+				}
+				p.table(rows)
+			})
 		},
 	}
 }
