@@ -76,11 +76,12 @@ deploy-check:
 
 # Without a database nothing is known: then this fails, it does not pass.
 vuln:
-	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && db=https://vuln.go.dev && \
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && flags= && \
 	if [ -f "$(VULNDB)" ]; then tar -xzf "$(VULNDB)" -C "$$dir" && \
 	  index=$$(find "$$dir" -path '*index/db.json' | head -1) && test -n "$$index" && \
-	  echo "database of $$(cat $$index)" && db=file://$$(dirname $$(dirname $$index)); fi && \
-	$(GOVULNCHECK) -db "$$db" ./...
+	  root=$$(dirname $$(dirname $$index)) && flags="-db file://$$root" && \
+	  echo "database whose newest entry is $$(ls $$root/ID | sort -V | tail -1)"; fi && \
+	$(GOVULNCHECK) $$flags ./...
 
 # The same sources give the same bytes in any directory.
 release:
