@@ -191,12 +191,15 @@ func capped(names []string, limit int) string {
 	return strings.Join(names, ", ")
 }
 
+// values words the members of a set, in the order of their words: ids sort by
+// what nobody sees.
 func (w *World) values(f field, raw []json.RawMessage) (words []string, known bool) {
 	known = true
 	for _, r := range raw {
 		text, ok := w.value(f, r)
 		words, known = append(words, text), known && ok
 	}
+	slices.Sort(words)
 	return words, known
 }
 

@@ -62,8 +62,8 @@ func TestWords(t *testing.T) {
 			name: "tokens", base: "register",
 			old:     `{"conditions":{"locations":{"excludeLocations":["@hq"]}}}`,
 			new:     `{"conditions":{"locations":{"excludeLocations":["AllTrusted","@mfaips","@s-gone"]}}}`,
-			summary: "CA010 - Register security info: excluded locations + MFA trusted IPs, deleted or unknown (57000000…), Trusted locations; - HQ (enforced)",
-			say:     "Excluded locations: + MFA trusted IPs, deleted or unknown (57000000…), Trusted locations; - HQ",
+			summary: "CA010 - Register security info: excluded locations + MFA trusted IPs, Trusted locations, deleted or unknown (57000000…); - HQ (enforced)",
+			say:     "Excluded locations: + MFA trusted IPs, Trusted locations, deleted or unknown (57000000…); - HQ",
 		},
 		{
 			name: "resilience", base: "session", new: `{"sessionControls":{"disableResilienceDefaults":true}}`,
