@@ -144,6 +144,9 @@ func (w *Watcher) Record(entries []drift.Entry, events []drift.Event, after *dri
 		}
 		return nil, err
 	}
+	if after != nil {
+		w.guardWrote(after.Key(), now)
+	}
 	return done.Events, nil
 }
 
