@@ -1,6 +1,11 @@
 package config
 
-import "strings"
+import (
+	"slices"
+	"strings"
+
+	"github.com/cadrift/cadrift/internal/drift"
+)
 
 // maxEmergencyIDs is the most ids that the guard takes: whoever edits the list
 // must not be able to exclude a department.
@@ -15,6 +20,9 @@ func (l *loader) checkEmergency(path string, t *Tenant) {
 		l.problemMode(path)
 	}
 	l.checkEmergencyIDs(path, e)
+	if len(e.Groups) > 0 && e.Mode != ModeOff && !slices.Contains(t.Watch, drift.Group) {
+		l.warn(join(path, "groups"), "who joins these groups is not watched: add excluded_groups to watch")
+	}
 	policies := map[string]string{}
 	for i, x := range e.ExemptPolicies {
 		at := element(join(path, "exempt_policies"), i)
