@@ -31,10 +31,7 @@ const (
 	// permission, and for what came and went between two readings.
 	auditProbe = 15 * time.Minute
 	sameWrite  = 30 * time.Second
-	// guardWindow is how far the record of a guard's write lies from the moment
-	// at which the guard noted it: it reads back in between.
-	guardWindow = 10 * time.Second
-	spreadTime  = 5 * time.Minute
+	spreadTime = 5 * time.Minute
 )
 
 // audits is what is remembered of the audit log.
@@ -164,21 +161,6 @@ func (w *Watcher) written(c change, window drift.Window) []graph.AuditRecord {
 	}
 	slices.SortFunc(out, func(a, b graph.AuditRecord) int { return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.ID, b.ID)) })
 	return out
-}
-
-// guardWrote remembers a write of the guard.
-func (w *Watcher) guardWrote(key drift.Key, at time.Time) {
-	recent := slices.DeleteFunc(w.audits.guarded[key], func(t time.Time) bool { return at.Sub(t) > 2*auditReach })
-	w.audits.guarded[key] = append(recent, at)
-}
-
-// isGuards tells whether a record is of the guard's own write: by the time, and
-// by the app that wrote, unless apps cannot be told apart.
-func (w *Watcher) isGuards(key drift.Key, r graph.AuditRecord) bool {
-	if r.Initiator.Kind != "app" || w.names != nil && w.actor(r).Kind != "cadrift" {
-		return false
-	}
-	return slices.ContainsFunc(w.audits.guarded[key], func(t time.Time) bool { return r.Time.Sub(t).Abs() <= guardWindow })
 }
 
 // isAbout tells whether a record is of a write to the changed object. The
