@@ -2,11 +2,13 @@ package cli_test
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -76,14 +78,17 @@ func TestNoSecretIsSeen(t *testing.T) {
 	must(t, d.passes(2))
 	collect()
 
-	// Graph echoes the token, then the token endpoint the secret.
-	s.cloud.OnRequest(func(r *http.Request) *graphsim.Fault {
-		tokens.note(r)
-		if r.URL.Path != policiesPath {
+	// Graph echoes the token in every way there is, then the token endpoint the
+	// secret.
+	fired := echoes(s, tokens)
+	for n := range len(echoing) {
+		must(t, eventually(func() error {
+			if fired.Load() <= int64(n) {
+				return fmt.Errorf("%d of %d faults fired", fired.Load(), len(echoing))
+			}
 			return nil
-		}
-		return graphsim.GraphError(http.StatusForbidden, "AccessDenied", "no access with "+r.Header.Get("Authorization"))
-	})
+		}))
+	}
 	must(t, eventually(func() error { return logHas(d, "AccessDenied") }))
 	collect()
 	s.cloud.OnRequest(nil)
@@ -91,7 +96,11 @@ func TestNoSecretIsSeen(t *testing.T) {
 	s.cloud.RevokeTokens(s.tenants["contoso"])
 	must(t, eventually(func() error { return logHas(d, "AADSTS7000215") }))
 	collect()
-	must(t, d.end(syscall.SIGTERM))
+	// The runtime writes every goroutine's stack, as it does in a panic.
+	if err := d.end(syscall.SIGQUIT); err == nil {
+		t.Error("the daemon took SIGQUIT for a good end")
+	}
+	must(t, logHas(d, "\ngoroutine 1 "))
 
 	for _, name := range []string{"log", "copy.db", "state/cadrift.db"} {
 		text, err := os.ReadFile(filepath.Join(s.dir, name))
@@ -112,6 +121,52 @@ func TestNoSecretIsSeen(t *testing.T) {
 	if !strings.Contains(seen.String(), "CA001 MFA for everyone") || !strings.Contains(seen.String(), `"level":"DEBUG"`) {
 		t.Error("what was collected is not what cadrift writes")
 	}
+}
+
+// echoing are Graph's faults that show the caller's token to the caller.
+var echoing = []func(token string) *graphsim.Fault{
+	func(token string) *graphsim.Fault {
+		return graphsim.GraphError(http.StatusForbidden, "AccessDenied", "no access with "+token)
+	},
+	func(token string) *graphsim.Fault {
+		return graphsim.GraphError(http.StatusUnauthorized, "InvalidAuthenticationToken", token)
+	},
+	func(token string) *graphsim.Fault {
+		return graphsim.GraphError(http.StatusNotFound, token, token)
+	},
+	func(token string) *graphsim.Fault {
+		return &graphsim.Fault{Status: http.StatusTooManyRequests, Body: token, Header: http.Header{"Retry-After": {token}, "Request-Id": {token}}}
+	},
+	func(token string) *graphsim.Fault {
+		return &graphsim.Fault{Status: http.StatusBadGateway, Body: "<html>" + token}
+	},
+	func(token string) *graphsim.Fault {
+		return &graphsim.Fault{Status: http.StatusFound, Header: http.Header{"Location": {"https://elsewhere.example/?t=" + token}}}
+	},
+	func(token string) *graphsim.Fault { return &graphsim.Fault{Status: http.StatusOK, Body: token} },
+	func(token string) *graphsim.Fault {
+		return &graphsim.Fault{Status: http.StatusOK, Body: `{"value":["` + token + `"]}`}
+	},
+	func(token string) *graphsim.Fault {
+		return &graphsim.Fault{Edit: func(body map[string]any) { body["@odata.nextLink"] = "https://elsewhere.example/?t=" + token }}
+	},
+	func(string) *graphsim.Fault { return &graphsim.Fault{Cut: 100} },
+	func(string) *graphsim.Fault { return &graphsim.Fault{Refuse: true} },
+}
+
+// echoes makes Graph answer one reading of policies after the other with each
+// of its faults, and counts them.
+func echoes(s *stage, tokens *bearers) *atomic.Int64 {
+	fired := new(atomic.Int64)
+	s.cloud.OnRequest(func(r *http.Request) *graphsim.Fault {
+		tokens.note(r)
+		if r.URL.Path != policiesPath {
+			return nil
+		}
+		n := int(fired.Add(1)-1) % len(echoing)
+		return echoing[n](strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+	})
+	return fired
 }
 
 func logHas(d *daemon, text string) error {
