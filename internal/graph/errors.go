@@ -2,6 +2,7 @@ package graph
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -88,6 +89,29 @@ func errText(err error) string {
 	return err.Error()
 }
 
+// ReasonOf is the cause of a failed reading, of a bounded set: that of the
+// [Error] in err, or what comes nearest.
+func ReasonOf(err error) drift.Reason {
+	var e *Error
+	switch {
+	case errors.As(err, &e) && e.Reason != "":
+		return e.Reason
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return drift.ReasonUnreachable
+	}
+	return drift.ReasonIncomplete
+}
+
+// Plain is an error as people read it: without the layers of context that say
+// again what was asked for.
+func Plain(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Error()
+	}
+	return err.Error()
+}
+
 // problem is Graph's error body. The message that counts is the inner one in
 // the older format, where the outer one says only that something is malformed.
 type problem struct {
@@ -103,7 +127,7 @@ type problem struct {
 
 // refused makes the error of an answer that is not 200.
 func refused(k *call, status int, header http.Header, body []byte, token drift.Secret) *Error {
-	e := &Error{Op: k.where(), Status: status, RequestID: safe(header.Get("request-id"), token), Reason: reasonOf(status)}
+	e := &Error{Op: k.where(), Status: status, RequestID: safe(header.Get("request-id"), token), Reason: statusReason(status)}
 	var p problem
 	switch {
 	case json.Valid(body):
@@ -130,8 +154,8 @@ func refused(k *call, status int, header http.Header, body []byte, token drift.S
 	return e
 }
 
-// reasonOf is the reason of a final status other than 200.
-func reasonOf(status int) drift.Reason {
+// statusReason is the reason of a final status other than 200.
+func statusReason(status int) drift.Reason {
 	switch status {
 	case http.StatusUnauthorized:
 		return drift.ReasonCredential
@@ -148,7 +172,7 @@ func reasonOf(status int) drift.Reason {
 
 // transient tells of statuses that a later try may change.
 func transient(status int) bool {
-	r := reasonOf(status)
+	r := statusReason(status)
 	return r == drift.ReasonUnreachable || r == drift.ReasonThrottled
 }
 

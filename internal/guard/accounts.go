@@ -126,7 +126,7 @@ func unread(err error, noun string) account {
 	case errors.Is(err, graph.ErrUnavailable):
 		return account{unseen: true, note: noPermission}
 	}
-	return account{unseen: true, note: "not checked: " + plain(err)}
+	return account{unseen: true, note: "not checked: " + graph.Plain(err)}
 }
 
 // accountsLocked lists the accounts in the order of the configuration.

@@ -2,7 +2,6 @@ package guard
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -182,7 +181,7 @@ func (g *Guard) permitted(ctx context.Context, now time.Time) (bool, error) {
 	why := ""
 	switch {
 	case err != nil:
-		why = "no token for writes: " + plain(err)
+		why = "no token for writes: " + graph.Plain(err)
 	case known && !may:
 		why = "the application permission " + graph.WritePermission + " is missing"
 	}
@@ -205,15 +204,6 @@ func (g *Guard) permitted(ctx context.Context, now time.Time) (bool, error) {
 	}
 	g.permissionTold = true
 	return false, nil
-}
-
-// plain is an error as people read it.
-func plain(err error) string {
-	var ge *graph.Error
-	if errors.As(err, &ge) {
-		return ge.Error()
-	}
-	return err.Error()
 }
 
 // tellRefusals tells each policy that is refused, once per reason.

@@ -64,7 +64,7 @@ func again(fault *graph.Error) bool {
 func (g *Guard) prepare(ctx context.Context, in *intent) (fresh drift.Object, body []byte, stop string) {
 	item, err := g.o.Graph.Get(ctx, drift.Policy, in.Policy.ID)
 	if err != nil {
-		return fresh, nil, "the policy could not be read: " + plain(err)
+		return fresh, nil, "the policy could not be read: " + graph.Plain(err)
 	}
 	if fresh, err = canon.Object(drift.Policy, item.Raw); err != nil {
 		return fresh, nil, "the policy could not be understood: " + err.Error()
@@ -187,14 +187,14 @@ func (g *Guard) result(ctx context.Context, in intent, fresh drift.Object, fault
 	case fault == nil:
 		in.Stage = sent
 	case fault.Unknown:
-		in.Stage, in.Note = unknown, plain(fault)
+		in.Stage, in.Note = unknown, fault.Error()
 		g.o.Metrics.wrote(g.o.Tenant, unknown)
 	case fault.Status == http.StatusBadRequest || fault.Status == http.StatusForbidden:
-		in.Stage, in.Note = refused, plain(fault)
+		in.Stage, in.Note = refused, fault.Error()
 		g.o.Metrics.wrote(g.o.Tenant, refused)
 		return false, g.refusedByGraph(in, fresh, now)
 	default:
-		in.Stage, in.Note = void, plain(fault)
+		in.Stage, in.Note = void, fault.Error()
 		g.o.Logger.Warn("guard write did not take place", "tenant", g.o.Tenant, "policy", in.Policy.ID, "err", fault)
 		_, err := g.keep(in, nil, nil)
 		return false, err

@@ -37,8 +37,8 @@ func (w *Watcher) limit(reason drift.Reason, text string) {
 // a busy service only when it goes on.
 func (w *Watcher) setback(reason drift.Reason, text string, err error) {
 	w.setbacks[reason]++
-	if reasonOf(err) == drift.ReasonPermission || w.setbacks[reason] >= 3 {
-		w.limit(reason, text+plain(err))
+	if graph.ReasonOf(err) == drift.ReasonPermission || w.setbacks[reason] >= 3 {
+		w.limit(reason, text+graph.Plain(err))
 	}
 }
 

@@ -1,7 +1,6 @@
 package poll
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -110,11 +109,11 @@ func (w *Watcher) sights(readings []reading, a *assessment) map[drift.Reason]sig
 		if r.good() {
 			continue
 		}
-		reason := reasonOf(r.err)
+		reason := graph.ReasonOf(r.err)
 		s := out[reason]
 		s.kinds = append(s.kinds, r.kind)
 		if s.text == "" {
-			s.text = plain(r.err)
+			s.text = graph.Plain(r.err)
 		}
 		out[reason] = s
 	}
@@ -125,16 +124,6 @@ func (w *Watcher) sights(readings []reading, a *assessment) map[drift.Reason]sig
 		out[reason] = sight{text: text}
 	}
 	return out
-}
-
-// plain is an error as people read it: without the layers of context that say
-// again which list was asked for.
-func plain(err error) string {
-	var ge *graph.Error
-	if errors.As(err, &ge) {
-		return ge.Error()
-	}
-	return err.Error()
 }
 
 func (w *Watcher) sightStale(a *assessment, out map[drift.Reason]sight) {

@@ -67,8 +67,8 @@ func (w *Watcher) readGroups(ctx context.Context, readings []reading) (r reading
 			continue
 		}
 		if err := w.readGroup(ctx, &r, p); err != nil {
-			limits = append(limits, "members of the group "+drift.Visible(cmp.Or(p.Name, p.ID))+" are not watched: "+plain(err))
-			if !errors.Is(err, context.Canceled) && reasonOf(err) != drift.ReasonIncomplete {
+			limits = append(limits, "members of the group "+drift.Visible(cmp.Or(p.Name, p.ID))+" are not watched: "+graph.Plain(err))
+			if !errors.Is(err, context.Canceled) && graph.ReasonOf(err) != drift.ReasonIncomplete {
 				break // it would be the same with the next group
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/graph"
 )
 
 // Run makes a pass at once and then whenever one is due, until ctx ends. A
@@ -203,7 +204,7 @@ func (w *Watcher) logPass(readings []reading, a assessment) {
 		r := &readings[i]
 		reason, level, text := drift.Reason(""), slog.LevelInfo, "collection read again"
 		if !r.good() {
-			reason, level, text = reasonOf(r.err), slog.LevelWarn, "collection not read"
+			reason, level, text = graph.ReasonOf(r.err), slog.LevelWarn, "collection not read"
 		}
 		if w.unread[r.kind] == reason {
 			level = slog.LevelDebug

@@ -53,7 +53,7 @@ func (w *Watcher) read(ctx context.Context) []reading {
 		listing, err := w.o.Source.List(ctx, kind)
 		if err != nil {
 			out = append(out, reading{kind: kind, err: err})
-			if reasonOf(err) == drift.ReasonUnreachable {
+			if graph.ReasonOf(err) == drift.ReasonUnreachable {
 				outages++
 			}
 			if sharesFate(err) || outages > 1 {
@@ -72,7 +72,7 @@ func (w *Watcher) read(ctx context.Context) []reading {
 }
 
 func sharesFate(err error) bool {
-	switch reasonOf(err) {
+	switch graph.ReasonOf(err) {
 	case drift.ReasonCredential, drift.ReasonThrottled:
 		return true
 	case drift.ReasonUnreachable:
@@ -80,18 +80,6 @@ func sharesFate(err error) bool {
 		return !errors.As(err, &ge) || ge.Status == 0
 	}
 	return false
-}
-
-// reasonOf is the bounded cause of a failed reading.
-func reasonOf(err error) drift.Reason {
-	var ge *graph.Error
-	if errors.As(err, &ge) && ge.Reason != "" {
-		return ge.Reason
-	}
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		return drift.ReasonUnreachable
-	}
-	return drift.ReasonIncomplete
 }
 
 // understand turns a listing into objects through the gates: same pages, same
