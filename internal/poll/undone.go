@@ -5,10 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cadrift/cadrift/internal/canon"
 	"github.com/cadrift/cadrift/internal/diff"
 	"github.com/cadrift/cadrift/internal/drift"
-	"github.com/cadrift/cadrift/internal/graph"
 	"github.com/cadrift/cadrift/internal/judge"
 	"github.com/cadrift/cadrift/internal/store"
 )
@@ -53,19 +51,6 @@ func (w *Watcher) undone(c change, window drift.Window) (drift.Verdict, bool) {
 	}, true
 }
 
-// loggedForm reads a body of the audit log, nil where there is none that can
-// be read. The log writes MFA where Graph writes mfa.
-func loggedForm(key drift.Key, raw []byte) *drift.Object {
-	if len(raw) == 0 {
-		return nil
-	}
-	obj, err := canon.Object(key.Kind, []byte(strings.ReplaceAll(string(raw), `"MFA"`, `"mfa"`)))
-	if err != nil || obj.Odd != "" {
-		return nil
-	}
-	return &obj
-}
-
 // passing finds objects that came and went between two readings, so that no
 // listing ever showed them: a policy that lets nobody in, on for a minute. The
 // history keeps one from being told again after a restart.
@@ -99,18 +84,6 @@ func (w *Watcher) passing(now time.Time) (events []drift.NewEvent, spent []strin
 	return events, spent
 }
 
-// kindOf is the kind that an activity is about, of those that the log shows
-// with their bodies.
-func kindOf(activity string) (drift.Kind, bool) {
-	switch {
-	case strings.HasSuffix(activity, " conditional access policy"):
-		return drift.Policy, true
-	case strings.HasSuffix(activity, " named location"):
-		return drift.NamedLocation, true
-	}
-	return "", false
-}
-
 // knows tells whether an object was ever seen, or told of.
 func (w *Watcher) knows(key drift.Key) bool {
 	if _, there := w.state.Objects[key]; there || w.o.Store == nil || w.existed(key) {
@@ -118,14 +91,4 @@ func (w *Watcher) knows(key drift.Key) bool {
 	}
 	events, _, err := w.o.Store.Events(store.EventQuery{TenantID: w.o.TenantID, ObjectID: key.ID, Limit: 1})
 	return err != nil || len(events) > 0
-}
-
-// deletion is the record that ends what add began.
-func (w *Watcher) deletion(add graph.AuditRecord) *graph.AuditRecord {
-	for _, r := range w.audits.records {
-		if r.Target == add.Target && strings.HasPrefix(r.Activity, "delete ") && r.Time.After(add.Time) {
-			return &r
-		}
-	}
-	return nil
 }

@@ -1,0 +1,195 @@
+package poll
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/store"
+)
+
+// attributeFor is how long an event may wait for its audit record.
+const attributeFor = 20 * time.Minute
+
+// awaiting is an event whose actor is not known yet.
+type awaiting struct {
+	event  string
+	change change
+	window drift.Window
+	told   []string
+	until  time.Time
+}
+
+// awaits tells of an event whose actor is still to be found.
+func awaits(e *drift.Event) bool {
+	return e.Type == drift.DriftChanged && e.Cause == "" && e.Actor == nil && e.Object != nil && e.Window != nil
+}
+
+// await remembers the events of a commit that have no actor, and who was told
+// of them. The caller holds mu.
+func (w *Watcher) await(given []drift.NewEvent, done []drift.Event) {
+	if w.o.Audit == nil {
+		return
+	}
+	for i := range done {
+		e := &done[i]
+		if !awaits(e) {
+			continue
+		}
+		form := w.current(e.Object.Key())
+		w.waiting = append(w.waiting, awaiting{
+			event: e.ID, change: changeOf(e, form), window: *e.Window, told: given[i].Receivers, until: e.Time.Add(attributeFor),
+		})
+	}
+}
+
+func (w *Watcher) current(key drift.Key) *drift.Object {
+	if obj, ok := w.state.Objects[key]; ok {
+		return &obj
+	}
+	return nil
+}
+
+// changeOf is what attribution needs to know of an event's change: form is the
+// object as it was then, nil when it was gone.
+func changeOf(e *drift.Event, form *drift.Object) change {
+	c := change{key: e.Object.Key(), action: e.Action, new: form, members: movedMembers(e.Object.Kind, e.Changes)}
+	switch {
+	case form == nil:
+		c.old = &drift.Object{Ref: *e.Object}
+	case e.Action == drift.Updated && len(e.Changes) == 0:
+		c.old = form // written without a trace: before and after are one
+	}
+	return c
+}
+
+// formAt is an object as an event of that revision spoke of it.
+func (w *Watcher) formAt(key drift.Key, revision uint64) *drift.Object {
+	versions, err := w.o.Store.Versions(w.o.TenantID, key, historyLooks)
+	if err != nil {
+		return w.current(key) // the newest will do for all but a second change
+	}
+	for _, v := range versions {
+		if v.Revision <= revision {
+			return v.Object
+		}
+	}
+	return nil
+}
+
+// resume takes up, once, the events that were waiting when the process ended.
+func (w *Watcher) resume(now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.resumed || w.o.Audit == nil || w.o.Store == nil {
+		return
+	}
+	w.resumed = true
+	events, _, err := w.o.Store.Events(store.EventQuery{TenantID: w.o.TenantID, Since: now.Add(-attributeFor), Limit: 1000})
+	if err != nil {
+		w.o.Logger.Warn("events that wait for their actor not read", "tenant", w.o.Tenant, "err", err)
+		return
+	}
+	known := map[string]bool{}
+	for i := range events {
+		known[events[i].About] = true
+	}
+	for i := range events {
+		if e := &events[i]; !known[e.ID] && awaits(e) {
+			w.waiting = append(w.waiting, awaiting{
+				event: e.ID, change: changeOf(e, w.formAt(e.Object.Key(), e.Revision)), window: *e.Window,
+				told: w.o.Route(e, nil), until: e.Time.Add(attributeFor),
+			})
+		}
+	}
+}
+
+// attributeLate tries the waiting events again and tells what it finds to
+// those who were told of the change.
+func (w *Watcher) attributeLate(ctx context.Context) error {
+	now := time.Now().UTC()
+	w.mu.Lock()
+	waiting := slices.Clone(w.waiting)
+	w.mu.Unlock()
+	since := now.Add(-auditReach)
+	groups := false
+	for _, a := range waiting {
+		groups = groups || a.change.key.Kind == drift.Group
+		if early := a.window.From.Add(-sameWrite); !a.window.From.IsZero() && early.Before(since) {
+			since = early
+		}
+	}
+	quiet := now.Sub(w.audits.asked)
+	if quiet < auditEvery || len(waiting) == 0 && quiet < auditProbe {
+		return nil
+	}
+	w.askAudits(ctx, now, groups, since)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	commit := drift.Commit{TenantID: w.o.TenantID, Time: now}
+	var spent []string
+	var left []awaiting
+	for _, a := range w.waiting {
+		e, used := w.attributed(a, now)
+		switch {
+		case e != nil:
+			commit.Events = append(commit.Events, *e)
+			spent = append(spent, used...)
+		case now.Before(a.until):
+			left = append(left, a)
+		}
+	}
+	passed, used := w.passing(now)
+	commit.Events, spent = append(commit.Events, passed...), append(spent, used...)
+	if _, err := w.commitLocked(commit); err != nil {
+		w.o.Logger.Warn("attribution not written", "tenant", w.o.Tenant, "err", err)
+		if errors.Is(err, store.ErrOutcomeUnknown) {
+			return err
+		}
+		return nil // degraded: they wait on
+	}
+	w.waiting = left
+	for _, id := range spent {
+		w.audits.spent[id] = true
+	}
+	return nil
+}
+
+// attributed is the event that names the actor of an earlier one.
+func (w *Watcher) attributed(a awaiting, now time.Time) (*drift.NewEvent, []string) {
+	actor, reason, spent := w.attribute(a.change, a.window)
+	if actor == nil {
+		return nil, nil
+	}
+	ref := a.change.ref()
+	e := drift.Event{
+		Time: now, Type: drift.EventAttributed, Tenant: w.o.Tenant, TenantID: w.o.TenantID,
+		Object: &ref, Action: a.change.action, Severity: drift.Low, Actor: actor, About: a.event, Reason: reason,
+		Summary: fmt.Sprintf("%s: %s by %s", drift.Visible(ref.Name), a.change.action, actorWords(actor)),
+	}
+	if v, ok := w.undone(a.change, a.window); ok {
+		e.Severity, e.Direction = v.Severity, new(v.Direction)
+		e.Summary = v.Summary + ", by " + actorWords(actor)
+		ne := w.route(e, a.told)
+		ne.Receivers = union(ne.Receivers, a.told)
+		return &ne, spent
+	}
+	return &drift.NewEvent{Event: e, Receivers: a.told}, spent
+}
+
+func actorWords(a *drift.Actor) string {
+	name := drift.Visible(cmp.Or(a.Name, a.ID))
+	switch a.Kind {
+	case "microsoft":
+		return "Microsoft (" + name + ")"
+	case "cadrift":
+		return "cadrift itself"
+	case "app":
+		return "the app " + name
+	}
+	return name
+}
