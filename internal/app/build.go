@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cadrift/cadrift/internal/beside"
 	"github.com/cadrift/cadrift/internal/config"
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/graph"
@@ -228,16 +229,25 @@ func (t *Tenant) watcher(store poll.Store, hooks hooks, g poll.Guard, m *poll.Me
 		Store: store, Guard: g,
 		Route: hooks.route, Wake: hooks.wake, Alarm: hooks.alarm,
 		Metrics: m, Logger: log,
-		ActorIPs: t.Attribution == config.AttributionWhoIP, ClientIDs: t.clientIDs(),
 	}
 	if t.Client != nil {
-		o.Source, o.Hidden, o.Members, o.Directory = t.Client, t.Client, t.Client, t.Client
-		o.ResolveNames = t.ResolveNames
-		if t.Attribution != config.AttributionOff {
-			o.Audit = t.Client
-		}
+		o.Source, o.Beside = t.Client, t.beside(o.Emergency, log)
 	}
 	return poll.New(o)
+}
+
+// beside makes what is asked beside the readings: names, members and actors.
+func (t *Tenant) beside(em judge.Emergency, log *slog.Logger) *beside.View {
+	o := beside.Options{
+		Tenant: t.Name, GraphVersion: t.GraphVersion,
+		Directory: t.Client, Members: t.Client, Hidden: t.Client,
+		ResolveNames: t.ResolveNames, Always: slices.Concat(em.Users, em.Groups),
+		ActorIPs: t.Attribution == config.AttributionWhoIP, ClientIDs: t.clientIDs(), Logger: log,
+	}
+	if t.Attribution != config.AttributionOff {
+		o.Audit = t.Client
+	}
+	return beside.New(o)
 }
 
 // listed are the watched kinds that Graph lists: groups are found in the

@@ -30,15 +30,17 @@ var stories = map[string]int{
 	"internal/notify": 2, "internal/notify/slack": 2, "internal/notify/teams": 2, "internal/notify/webhook": 2,
 	"internal/graphsim": 2, "internal/graphsim/contoso": 2,
 
-	"internal/poll": 3, "internal/guard": 3, "internal/api": 3, "internal/web": 3,
+	"internal/beside": 3,
 
-	"internal/app": 4,
+	"internal/poll": 4, "internal/guard": 4, "internal/api": 4, "internal/web": 4,
 
-	"internal/demo": 5,
+	"internal/app": 5,
 
-	"internal/cli": 6,
+	"internal/demo": 6,
 
-	"cmd/cadrift": 7,
+	"internal/cli": 7,
+
+	"cmd/cadrift": 8,
 }
 
 // fences name the one package that may import a third-party module, and why.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/cadrift/cadrift/internal/canon"
@@ -167,7 +166,7 @@ func (w *Watcher) confirm(ctx context.Context, kind drift.Kind, ev *evidence, no
 		if at, in := bin[key.ID]; in && a.Confirmed.IsZero() && w.deletedSince(key, at) {
 			a.Confirmed = now
 		}
-		if a.Confirmed.IsZero() && w.deletedByAudit(key) {
+		if old := w.state.Objects[key]; a.Confirmed.IsZero() && w.o.Beside.Deleted(key, old.Written()) {
 			a.Confirmed = now
 		}
 		if a.Confirmed.IsZero() && !w.dueAt(key, a).After(now) && (!a.Quarantined || looks < quarantineLooks) {
@@ -205,24 +204,11 @@ func (w *Watcher) askAboutDeletions(ctx context.Context, open []drift.Key, bin m
 		_, in := bin[key.ID]
 		return !in && ev.absences[key].Confirmed.IsZero() && key.Kind != drift.Group
 	})
-	if doubtful && now.Sub(w.audits.asked) >= auditEvery {
+	if doubtful && w.o.Beside.Due(now, true) {
 		ctx, cancel := context.WithTimeout(ctx, alertWaits)
 		defer cancel()
-		w.askAudits(ctx, now, false, now.Add(-auditReach))
+		w.o.Beside.Ask(ctx, now)
 	}
-}
-
-// deletedByAudit tells whether the log has a deletion that is later than the
-// last write, beyond what the log is inexact by: an object that came back was
-// written by that.
-func (w *Watcher) deletedByAudit(key drift.Key) bool {
-	obj := w.state.Objects[key]
-	for _, r := range w.audits.records {
-		if r.Target == key.ID && strings.HasPrefix(r.Activity, "delete") && r.Time.After(obj.Written().Add(5*time.Second)) {
-			return true
-		}
-	}
-	return false
 }
 
 // settledAt is when every replica has heard that the object is there.
@@ -263,7 +249,7 @@ func (w *Watcher) look(ctx context.Context, key drift.Key, a drift.Absence, ev *
 
 func (w *Watcher) get(ctx context.Context, key drift.Key) (drift.Object, error) {
 	if key.Kind == drift.Group {
-		return w.getGroup(ctx, key.ID)
+		return w.o.Beside.Group(ctx, key.ID, w.state.Objects[key])
 	}
 	item, err := w.o.Source.Get(ctx, key.Kind, key.ID)
 	if err != nil {

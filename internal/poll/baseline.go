@@ -161,7 +161,7 @@ func (w *Watcher) rebase(b *drift.Baseline, now time.Time) (drift.Commit, error)
 	var world *judge.World
 	r := reckoner{tenant: w.o.Tenant, version: w.o.GraphVersion, baseline: b, now: now, world: func() *judge.World {
 		if world == nil {
-			world = judge.NewWorld(maps.Values(w.state.Objects), w.o.Emergency, w.o.Names)
+			world = w.world(w.state.Objects)
 		}
 		return world
 	}}

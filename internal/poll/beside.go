@@ -2,53 +2,19 @@ package poll
 
 import (
 	"context"
-	"slices"
-	"strings"
+	"maps"
 	"time"
 
+	"github.com/cadrift/cadrift/internal/beside"
 	"github.com/cadrift/cadrift/internal/drift"
-	"github.com/cadrift/cadrift/internal/graph"
 )
 
-// Hidden lists the policies that the beta version has: a Graph client. The
-// error is graph.ErrUnavailable where Graph refuses.
-type Hidden interface {
-	HiddenIDs(ctx context.Context) ([]string, error)
-}
-
-// What an alert may wait for the names and the actor of a change, and how
-// often the rest is looked at.
+// What an alert may wait for the names and the actor of a change, and how long
+// the rest is looked at after a pass.
 const (
-	alertWaits  = 2 * time.Second
-	besideTime  = 10 * time.Second
-	hiddenEvery = time.Hour
+	alertWaits = 2 * time.Second
+	besideTime = 10 * time.Second
 )
-
-// limit notes that something good to know cannot be known. It is told by
-// gauge, in status and with one line of log, never with an event (contract §3).
-func (w *Watcher) limit(reason drift.Reason, text string) {
-	if _, was := w.limits[reason]; !was {
-		w.o.Logger.Warn("limited view", "tenant", w.o.Tenant, "reason", string(reason), "text", text)
-	}
-	w.limits[reason] = text
-}
-
-// setback notes a failed question. A refusal is a limit at once; a timeout or
-// a busy service only when it goes on.
-func (w *Watcher) setback(reason drift.Reason, text string, err error) {
-	w.setbacks[reason]++
-	if graph.ReasonOf(err) == drift.ReasonPermission || w.setbacks[reason] >= 3 {
-		w.limit(reason, text+graph.Plain(err))
-	}
-}
-
-func (w *Watcher) unlimit(reason drift.Reason) {
-	delete(w.setbacks, reason)
-	if _, was := w.limits[reason]; was {
-		w.o.Logger.Info("view no longer limited", "tenant", w.o.Tenant, "reason", string(reason))
-	}
-	delete(w.limits, reason)
-}
 
 // prepare asks, before a pass is judged, who is named in what changed and who
 // wrote it. An alert waits for it no longer than alertWaits.
@@ -59,22 +25,16 @@ func (w *Watcher) prepare(ctx context.Context, readings []reading, ev evidence, 
 	}
 	ctx, cancel := context.WithTimeout(ctx, alertWaits)
 	defer cancel()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		w.askAudits(ctx, now, slices.ContainsFunc(moved, func(c change) bool { return c.key.Kind == drift.Group }), now.Add(-auditReach))
-	}()
-	n := newWanted()
+	var writes []beside.Write
+	var forms []*drift.Object
 	w.mu.Lock() // people may be moving the baseline
 	for _, c := range moved {
-		n.of(c.old)
-		n.of(c.new)
-		n.of(w.baselineForm(c.key))
+		writes = append(writes, c.write(drift.Window{}))
+		forms = append(forms, c.old, c.new, w.baselineForm(c.key))
 	}
 	w.mu.Unlock()
-	w.emergencyNames(n)
-	<-done // fillNames and askAudits both note limits: one after the other
-	w.fillNames(ctx, n, now)
+	w.o.Beside.Ask(ctx, now, writes...)
+	w.o.Beside.Names(ctx, now, forms...)
 }
 
 // moved are the objects that the readings show to have changed, as far as can
@@ -112,47 +72,26 @@ func (w *Watcher) lookBeside(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, besideTime)
 	defer cancel()
 	err := w.attributeLate(ctx)
-	w.warmNames(ctx, time.Now())
-	w.lookForHidden(ctx, time.Now())
+	w.mu.Lock()
+	revision := w.state.Revision
+	w.mu.Unlock()
+	w.o.Beside.Warm(ctx, time.Now(), revision, maps.Values(w.state.Objects))
+	if w.seen(drift.Policy) {
+		w.o.Beside.LookForHidden(ctx, time.Now(), w.watches)
+	}
 	return err
 }
 
-// lookForHidden compares, once an hour, the ids that beta lists with what was
-// read (detection law §1.11). An id that was made a moment ago is no hidden
-// one: it answers to a GET.
-func (w *Watcher) lookForHidden(ctx context.Context, now time.Time) {
-	if w.o.Hidden == nil || w.o.GraphVersion == "beta" || !w.seen(drift.Policy) || now.Sub(w.hiddenAt) < hiddenEvery {
-		return
+// watches tells whether a policy is known, or will be: one that was made a
+// moment ago answers to a GET.
+func (w *Watcher) watches(ctx context.Context, id string) bool {
+	key := drift.Key{Kind: drift.Policy, ID: id}
+	if _, known := w.state.Objects[key]; known {
+		return true
 	}
-	w.hiddenAt = now
-	ids, err := w.o.Hidden.HiddenIDs(ctx)
-	if err != nil {
-		w.o.Logger.Debug("beta listing not available", "tenant", w.o.Tenant, "err", err)
-		return
-	}
-	var hidden []string
-	for _, id := range ids {
-		key := drift.Key{Kind: drift.Policy, ID: strings.ToLower(id)}
-		if _, known := w.state.Objects[key]; known {
-			continue
-		}
-		if _, err := w.get(ctx, key); err == nil {
-			continue
-		}
-		if hidden = append(hidden, id); len(hidden) == 10 {
-			break
-		}
-	}
-	if len(hidden) == 0 {
-		w.unlimit(drift.ReasonHidden)
-		return
-	}
-	w.limit(drift.ReasonHidden, "Graph "+w.o.GraphVersion+" does not show these policies, which are not watched: "+strings.Join(hidden, ", "))
+	_, err := w.get(ctx, key)
+	return err == nil
 }
 
-var (
-	_ Directory = (*graph.Client)(nil)
-	_ Auditor   = (*graph.Client)(nil)
-	_ Members   = (*graph.Client)(nil)
-	_ Hidden    = (*graph.Client)(nil)
-)
+// Name is the name that the directory last gave an id: judge.Names.
+func (w *Watcher) Name(id string) (string, bool) { return w.o.Beside.Name(id) }

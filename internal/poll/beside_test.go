@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cadrift/cadrift/internal/beside"
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/graph"
 	"github.com/cadrift/cadrift/internal/graphsim"
@@ -27,10 +28,16 @@ const (
 // asksAll makes a watcher that asks for names, groups, actors and hidden
 // policies.
 func asksAll(o *poll.Options) {
-	c := o.Source.(*graph.Client)
-	o.Directory, o.Members, o.Audit, o.Hidden = c, c, c, c
-	o.ResolveNames, o.ClientIDs = true, []string{clientID}
+	o.Beside = beside.New(sources(o))
 	o.Kinds = append(o.Kinds, drift.Group)
+}
+
+func sources(o *poll.Options) beside.Options {
+	c := o.Source.(*graph.Client)
+	return beside.Options{
+		Tenant: o.Tenant, GraphVersion: o.GraphVersion, Directory: c, Members: c, Audit: c, Hidden: c,
+		ResolveNames: true, ClientIDs: []string{clientID}, Logger: o.Logger,
+	}
 }
 
 // inFullRig has a directory, and an app that may read it and the audit log.
@@ -264,7 +271,9 @@ const place = `{"@odata.type":"#microsoft.graph.ipNamedLocation","displayName":"
 // restart in between forgets nothing.
 func TestActorLater(t *testing.T) {
 	inFullRig(t, func(o *poll.Options) {
-		o.ActorIPs = true
+		s := sources(o)
+		s.ActorIPs = true
+		o.Beside = beside.New(s)
 		o.Route = func(e *drift.Event, told []string) []string {
 			if e.Type == drift.EventAttributed {
 				return nil

@@ -120,7 +120,7 @@ func (w *Watcher) sights(readings []reading, a *assessment) map[drift.Reason]sig
 	w.sightStale(a, out)
 	w.sightQuarantine(readings, a, out)
 	w.sightUnknown(a, out)
-	for reason, text := range w.limits {
+	for reason, text := range w.o.Beside.Limits() {
 		out[reason] = sight{text: text}
 	}
 	return out

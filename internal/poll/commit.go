@@ -28,9 +28,7 @@ func (w *Watcher) settleLocked(a assessment, now time.Time) error {
 		}
 	}
 	maps.DeleteFunc(w.fresh, func(_ drift.Key, at time.Time) bool { return now.Sub(at) > settling })
-	for _, id := range a.spent {
-		w.audits.spent[id] = true
-	}
+	w.o.Beside.Spend(a.spent)
 	w.settleBlindness(a)
 	for _, obj := range a.renewed {
 		w.state.Objects[obj.Key()] = obj

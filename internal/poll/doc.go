@@ -8,8 +8,8 @@
 //	assess    state + readings → one drift.Commit, purely       (assess.go, event.go, findings.go)
 //	commit    one transaction; nothing leaves before it          (commit.go)
 //	wake      the notification workers
-//	beside    names, members, actors: never in the way          (beside.go, names.go, groups.go, attribute.go)
-//	guard     is told of a good pass                          (guard.go)
+//	beside    late actors, names for the next alert               (beside.go, late.go, undone.go)
+//	guard     is told of a good pass                              (guard.go)
 //
 // Passes of a tenant never overlap. Between two passes the watcher may ask
 // again for objects that a listing lacked (detection law §1.2), and people may

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/cadrift/cadrift/internal/beside"
 	"github.com/cadrift/cadrift/internal/diff"
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/judge"
@@ -49,14 +50,15 @@ func (a *assessor) event(c change, from *drift.Object) (drift.NewEvent, error) {
 		LastActing: a.lastActing(c), Baseline: a.w.baselineForm(c.key),
 	})
 	window := a.w.window(c.key.Kind, a.now)
-	c.members = movedMembers(c.key.Kind, changes)
+	c.members = beside.Movers(c.key.Kind, changes)
+	write := c.write(*window)
 	if c.action == drift.Updated && len(changes) == 0 {
 		v = unseen(c.new, world.Acts(c.new))
-		if undone, ok := a.w.undone(c, *window); ok {
+		if undone, ok := a.w.undone(c, write); ok {
 			v = undone
 		}
 	}
-	actor, reason, spent := a.w.attribute(c, *window)
+	actor, reason, spent := a.w.o.Beside.Actor(write)
 	a.out.spent = append(a.out.spent, spent...)
 	if actor != nil && actor.Kind == "microsoft" {
 		v = judge.ByMicrosoft(v)
@@ -115,10 +117,15 @@ func restoredSummary(obj *drift.Object, summary string) string {
 	return summary + " (restored: back under its earlier id)"
 }
 
+// world is a snapshot as the judge sees it.
+func (w *Watcher) world(objects map[drift.Key]drift.Object) *judge.World {
+	return judge.NewWorld(maps.Values(objects), w.o.Emergency, w.o.Beside.Name)
+}
+
 // theWorld is the new snapshot as the judge sees it.
 func (a *assessor) theWorld() *judge.World {
 	if a.world == nil {
-		a.world = judge.NewWorld(maps.Values(a.next), a.w.o.Emergency, a.w.o.Names)
+		a.world = a.w.world(a.next)
 	}
 	return a.world
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/cadrift/cadrift/internal/drift"
-	"github.com/cadrift/cadrift/internal/graph"
 	"github.com/cadrift/cadrift/internal/store"
 )
 
@@ -31,13 +30,8 @@ type Sight struct {
 	Blocked string
 }
 
-const (
-	// guardTime bounds what the guard does after one pass.
-	guardTime = 2 * time.Minute
-	// guardWindow is how far the audit record of a guard's write lies from the
-	// moment at which the guard noted it: it reads back in between.
-	guardWindow = 10 * time.Second
-)
+// guardTime bounds what the guard does after one pass.
+const guardTime = 2 * time.Minute
 
 // guard tells the guard of a pass. The caller holds the turn.
 func (w *Watcher) guard(ctx context.Context) error {
@@ -151,7 +145,7 @@ func (w *Watcher) Record(entries []drift.Entry, events []drift.Event, after *dri
 		return nil, err
 	}
 	if after != nil {
-		w.guardWrote(after.Key(), now)
+		w.o.Beside.NoteOwn(after.Key(), now)
 	}
 	return done.Events, nil
 }
@@ -186,19 +180,4 @@ func (a *assessor) ours(c change) (from *drift.Object, own bool) {
 		return c.old, false
 	}
 	return expected, expected.Digest == c.new.Digest
-}
-
-// guardWrote remembers a write of the guard.
-func (w *Watcher) guardWrote(key drift.Key, at time.Time) {
-	recent := slices.DeleteFunc(w.audits.guarded[key], func(t time.Time) bool { return at.Sub(t) > 2*auditReach })
-	w.audits.guarded[key] = append(recent, at)
-}
-
-// isGuards tells whether a record is of the guard's own write: by the time, and
-// by the app that wrote, unless apps cannot be told apart.
-func (w *Watcher) isGuards(key drift.Key, r graph.AuditRecord) bool {
-	if r.Initiator.Kind != "app" || w.names != nil && w.actor(r).Kind != "cadrift" {
-		return false
-	}
-	return slices.ContainsFunc(w.audits.guarded[key], func(t time.Time) bool { return r.Time.Sub(t).Abs() <= guardWindow })
 }

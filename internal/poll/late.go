@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cadrift/cadrift/internal/beside"
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/store"
 )
@@ -32,7 +33,7 @@ func awaits(e *drift.Event) bool {
 // await remembers the events of a commit that have no actor, and who was told
 // of them. The caller holds mu.
 func (w *Watcher) await(given []drift.NewEvent, done []drift.Event) {
-	if w.o.Audit == nil {
+	if !w.o.Beside.Attributes() {
 		return
 	}
 	for i := range done {
@@ -54,10 +55,19 @@ func (w *Watcher) current(key drift.Key) *drift.Object {
 	return nil
 }
 
+// write is what the audit log is asked about a change.
+func (c change) write(window drift.Window) beside.Write {
+	out := beside.Write{Key: c.key, Action: c.action, Members: c.members, Window: window}
+	if c.new != nil {
+		out.At = c.new.Written()
+	}
+	return out
+}
+
 // changeOf is what attribution needs to know of an event's change: form is the
 // object as it was then, nil when it was gone.
 func changeOf(e *drift.Event, form *drift.Object) change {
-	c := change{key: e.Object.Key(), action: e.Action, new: form, members: movedMembers(e.Object.Kind, e.Changes)}
+	c := change{key: e.Object.Key(), action: e.Action, new: form, members: beside.Movers(e.Object.Kind, e.Changes)}
 	switch {
 	case form == nil:
 		c.old = &drift.Object{Ref: *e.Object}
@@ -85,7 +95,7 @@ func (w *Watcher) formAt(key drift.Key, revision uint64) *drift.Object {
 func (w *Watcher) resume(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.resumed || w.o.Audit == nil || w.o.Store == nil {
+	if w.resumed || !w.o.Beside.Attributes() || w.o.Store == nil {
 		return
 	}
 	w.resumed = true
@@ -115,19 +125,14 @@ func (w *Watcher) attributeLate(ctx context.Context) error {
 	w.mu.Lock()
 	waiting := slices.Clone(w.waiting)
 	w.mu.Unlock()
-	since := now.Add(-auditReach)
-	groups := false
-	for _, a := range waiting {
-		groups = groups || a.change.key.Kind == drift.Group
-		if early := a.window.From.Add(-sameWrite); !a.window.From.IsZero() && early.Before(since) {
-			since = early
-		}
-	}
-	quiet := now.Sub(w.audits.asked)
-	if quiet < auditEvery || len(waiting) == 0 && quiet < auditProbe {
+	if !w.o.Beside.Due(now, len(waiting) > 0) {
 		return nil
 	}
-	w.askAudits(ctx, now, groups, since)
+	writes := make([]beside.Write, len(waiting))
+	for i, a := range waiting {
+		writes[i] = a.change.write(a.window)
+	}
+	w.o.Beside.Ask(ctx, now, writes...)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	commit := drift.Commit{TenantID: w.o.TenantID, Time: now}
@@ -153,15 +158,14 @@ func (w *Watcher) attributeLate(ctx context.Context) error {
 		return nil // degraded: they wait on
 	}
 	w.waiting = left
-	for _, id := range spent {
-		w.audits.spent[id] = true
-	}
+	w.o.Beside.Spend(spent)
 	return nil
 }
 
 // attributed is the event that names the actor of an earlier one.
 func (w *Watcher) attributed(a awaiting, now time.Time) (*drift.NewEvent, []string) {
-	actor, reason, spent := w.attribute(a.change, a.window)
+	write := a.change.write(a.window)
+	actor, reason, spent := w.o.Beside.Actor(write)
 	if actor == nil {
 		return nil, nil
 	}
@@ -171,7 +175,7 @@ func (w *Watcher) attributed(a awaiting, now time.Time) (*drift.NewEvent, []stri
 		Object: &ref, Action: a.change.action, Severity: drift.Low, Actor: actor, About: a.event, Reason: reason,
 		Summary: fmt.Sprintf("%s: %s by %s", drift.Visible(ref.Name), a.change.action, actorWords(actor)),
 	}
-	if v, ok := w.undone(a.change, a.window); ok {
+	if v, ok := w.undone(a.change, write); ok {
 		e.Severity, e.Direction = v.Severity, new(v.Direction)
 		e.Summary = v.Summary + ", by " + actorWords(actor)
 		ne := w.route(e, a.told)

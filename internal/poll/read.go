@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
+	"github.com/cadrift/cadrift/internal/beside"
 	"github.com/cadrift/cadrift/internal/canon"
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/graph"
@@ -102,4 +104,33 @@ func (w *Watcher) understand(l graph.Listing) reading {
 		r.objects[obj.ID] = obj
 	}
 	return r
+}
+
+// readGroups reads the groups that enforced policies exclude. They are found
+// in the policies, and one that no policy excludes any more is dropped without
+// a word.
+func (w *Watcher) readGroups(ctx context.Context, readings []reading) (r reading, ok bool) {
+	g, ok := w.o.Beside.Groups(ctx, w.excludedGroups(readings), w.state.Objects)
+	return reading{kind: drift.Group, objects: g.Objects, asked: g.Asked}, ok
+}
+
+// excludedGroups are the ids that enforced policies exclude. A listing that
+// did not change excludes the same ones.
+func (w *Watcher) excludedGroups(readings []reading) []string {
+	if w.excluded != nil && slices.ContainsFunc(readings, func(r reading) bool { return r.kind == drift.Policy && (r.same || !r.good()) }) {
+		return w.excluded
+	}
+	policies := map[string]drift.Object{}
+	for key, obj := range w.state.Objects {
+		if key.Kind == drift.Policy {
+			policies[key.ID] = obj
+		}
+	}
+	for i := range readings {
+		if r := &readings[i]; r.kind == drift.Policy && r.good() && !r.same {
+			maps.Copy(policies, r.objects) // one that is merely absent goes on counting
+		}
+	}
+	w.excluded = beside.Excluded(maps.Values(policies))
+	return w.excluded
 }

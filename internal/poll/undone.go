@@ -1,10 +1,10 @@
 package poll
 
 import (
-	"maps"
 	"strings"
 	"time"
 
+	"github.com/cadrift/cadrift/internal/beside"
 	"github.com/cadrift/cadrift/internal/diff"
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/judge"
@@ -13,31 +13,28 @@ import (
 
 // undone judges a write that left no trace by the form that the audit log
 // holds of it: changed and put back between two readings (detection law §1.5).
-// Bodies of the log are compared with each other only, since the log writes
-// them in a manner of its own.
-func (w *Watcher) undone(c change, window drift.Window) (drift.Verdict, bool) {
+func (w *Watcher) undone(c change, write beside.Write) (drift.Verdict, bool) {
 	if c.old == nil || c.new == nil || c.old.Digest != c.new.Digest {
 		return drift.Verdict{}, false
 	}
 	var world *judge.World
 	var base *drift.Object
 	var worst drift.Verdict
-	for _, r := range w.written(c, window) {
-		old, new := loggedForm(c.key, r.Old), loggedForm(c.key, r.New)
+	for _, step := range w.o.Beside.Steps(write) {
 		if base == nil {
-			base = old
+			base = step.Old
 		}
-		if base == nil || new == nil || base.Digest == new.Digest {
+		if base == nil || step.New == nil || base.Digest == step.New.Digest {
 			continue
 		}
-		changes, _, err := diff.Objects(base.Canonical, new.Canonical)
+		changes, _, err := diff.Objects(base.Canonical, step.New.Canonical)
 		if err != nil {
 			continue
 		}
 		if world == nil {
-			world = judge.NewWorld(maps.Values(w.state.Objects), w.o.Emergency, w.o.Names)
+			world = w.world(w.state.Objects)
 		}
-		if v := world.Judge(judge.Case{Old: base, New: new, Changes: changes}); v.Severity > worst.Severity {
+		if v := world.Judge(judge.Case{Old: base, New: step.New, Changes: changes}); v.Severity > worst.Severity {
 			worst = v
 		}
 	}
@@ -55,30 +52,22 @@ func (w *Watcher) undone(c change, window drift.Window) (drift.Verdict, bool) {
 // listing ever showed them: a policy that lets nobody in, on for a minute. The
 // history keeps one from being told again after a restart.
 func (w *Watcher) passing(now time.Time) (events []drift.NewEvent, spent []string) {
-	for id, add := range w.audits.records {
-		kind, ok := kindOf(add.Activity)
-		key := drift.Key{Kind: kind, ID: add.Target}
-		form := loggedForm(key, add.New)
-		if !ok || form == nil || w.audits.spent[id] || !strings.HasPrefix(add.Activity, "add ") || w.knows(key) {
+	for _, p := range w.o.Beside.Passages() {
+		if w.knows(p.Key) {
 			continue
 		}
-		gone := w.deletion(add)
-		if gone == nil {
-			continue
-		}
-		world := judge.NewWorld(maps.Values(w.state.Objects), w.o.Emergency, w.o.Names)
-		changes, _, err := diff.Objects(nil, form.Canonical)
+		changes, _, err := diff.Objects(nil, p.Form.Canonical)
 		if err != nil {
 			continue
 		}
-		v := world.Judge(judge.Case{New: form, Changes: changes})
-		spent = append(spent, id, gone.ID)
+		v := w.world(w.state.Objects).Judge(judge.Case{New: p.Form, Changes: changes})
+		spent = append(spent, p.Records...)
 		events = append(events, w.route(drift.Event{
-			Time: now, Type: drift.DriftChanged, Window: &drift.Window{From: add.Time, To: gone.Time},
-			Tenant: w.o.Tenant, TenantID: w.o.TenantID, Object: &form.Ref, Action: drift.Deleted,
+			Time: now, Type: drift.DriftChanged, Window: &p.Window,
+			Tenant: w.o.Tenant, TenantID: w.o.TenantID, Object: &p.Form.Ref, Action: drift.Deleted,
 			Direction: new(drift.Mixed), Severity: v.Severity, LockoutRisk: new(v.Lockout), LockoutReasons: nonNil(v.Reasons),
 			Summary: "created and deleted between two readings: " + v.Summary, Changes: []drift.Change{},
-			Drift: drift.DriftNone, Actor: w.actor(add),
+			Drift: drift.DriftNone, Actor: p.Actor,
 		}, nil))
 	}
 	return events, spent

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cadrift/cadrift/internal/beside"
 	"github.com/cadrift/cadrift/internal/canon"
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/graph"
@@ -58,21 +59,8 @@ type Options struct {
 	Store Store
 	// Guard is told of good passes; nil: there is none.
 	Guard Guard
-	// Names resolves directory ids, nil when names are not resolved. With
-	// ResolveNames the watcher keeps names of its own instead.
-	Names judge.Names
-	// ResolveNames asks the Directory for names.
-	ResolveNames bool
-	// Directory, Members, Audit and Hidden are nil where names, groups, actors
-	// and hidden policies are not asked for.
-	Directory Directory
-	Members   Members
-	Audit     Auditor
-	Hidden    Hidden
-	// ActorIPs keeps the addresses of actors; ClientIDs are our own
-	// applications, by which our own writes are recognised.
-	ActorIPs  bool
-	ClientIDs []string
+	// Beside gives the names, members and actors; nil: nobody is asked.
+	Beside *beside.View
 	// Route names the receivers of an event; told are those who were told of
 	// the drift's opening.
 	Route func(e *drift.Event, told []string) []string
@@ -103,17 +91,7 @@ type Watcher struct {
 
 	// promised is when the loop will have shown that it lives, see promise.
 	promised atomic.Pointer[time.Time]
-	names    *book // has a lock of its own
-	audits   audits
-	limits   map[drift.Reason]string // what is good to know and cannot be known
-	setbacks map[drift.Reason]int    // questions that failed in a row
-	warmed   struct {
-		revision uint64
-		at       time.Time
-	}
-	excluded  []string // the groups of the policies as last read
-	groupTurn int
-	hiddenAt  time.Time
+	excluded []string // the groups of the policies as last read
 
 	// mu guards what follows; it is never held across a request.
 	mu       sync.Mutex
@@ -152,11 +130,9 @@ func New(o Options) (*Watcher, error) {
 		o: o, turn: make(chan struct{}, 1),
 		settled: map[drift.Kind]uint64{}, unread: map[drift.Kind]drift.Reason{}, stale: map[drift.Key]int{}, looked: map[drift.Key]time.Time{}, fresh: map[drift.Key]time.Time{}, binned: map[drift.Kind]bool{},
 		blind: map[drift.Reason]*condition{}, readAt: map[drift.Kind]time.Time{},
-		audits: newAudits(), limits: map[drift.Reason]string{}, setbacks: map[drift.Reason]int{},
 	}
-	if o.Directory != nil && o.ResolveNames {
-		w.names = newBook(o.Directory)
-		w.o.Names = w.names.name
+	if o.Beside == nil {
+		w.o.Beside = beside.New(beside.Options{Tenant: o.Tenant, Logger: o.Logger})
 	}
 	w.state = drift.State{Tenant: o.Tenant, TenantID: o.TenantID}
 	if o.Store != nil {

@@ -1,4 +1,4 @@
-package poll
+package beside
 
 import (
 	"context"

@@ -1,64 +1,68 @@
-package poll
+package beside
 
 import (
 	"context"
 	"encoding/json"
+	"iter"
 	"strings"
 	"time"
 
 	"github.com/cadrift/cadrift/internal/drift"
 )
 
-// fillNames looks names up and says once what stays an id.
-func (w *Watcher) fillNames(ctx context.Context, n wanted, now time.Time) {
-	if w.names == nil {
-		return
+// Names looks up who and what the forms name, so that an alert about them
+// shows names.
+func (v *View) Names(ctx context.Context, now time.Time, forms ...*drift.Object) {
+	n := newWanted()
+	for _, form := range forms {
+		n.of(form)
 	}
-	withheld, err := w.names.fill(ctx, n, now)
-	switch {
-	case err != nil:
-		w.setback(drift.ReasonNames, "ids instead of names: ", err)
-	case withheld:
-		w.limit(drift.ReasonNames, "ids instead of some names: the directory gives no names for them")
-	case len(n.objects)+len(n.apps) > 0:
-		w.unlimit(drift.ReasonNames)
-	}
+	collect(n.objects, v.o.Always)
+	v.lookUp(ctx, n, now)
 }
 
-// warmNames looks up, between the passes, what the snapshot names, so that an
-// alert seldom has to ask for anything.
-func (w *Watcher) warmNames(ctx context.Context, now time.Time) {
-	w.mu.Lock()
-	revision := w.state.Revision
-	w.mu.Unlock()
-	if w.names == nil || w.warmed.revision == revision && now.Sub(w.warmed.at) < deadAge {
+// Warm looks up, between the passes, what the objects of a revision name, so
+// that an alert seldom has to ask for anything.
+func (v *View) Warm(ctx context.Context, now time.Time, revision uint64, objects iter.Seq[drift.Object]) {
+	if v.names == nil || v.warmed.revision == revision && now.Sub(v.warmed.at) < deadAge {
 		return
 	}
-	w.warmed.revision, w.warmed.at = revision, now
+	v.warmed.revision, v.warmed.at = revision, now
 	n := newWanted()
-	for _, o := range w.state.Objects {
+	for o := range objects {
 		if o.Kind == drift.Policy {
 			n.of(&o)
 		}
 	}
-	w.emergencyNames(n)
-	n = w.names.unknown(n, now)
-	if len(n.objects)+len(n.apps)+len(n.roles) > 0 {
-		w.fillNames(ctx, n, now)
+	collect(n.objects, v.o.Always)
+	if n = v.names.unknown(n, now); !n.empty() {
+		v.lookUp(ctx, n, now)
 	}
 }
 
-func (w *Watcher) emergencyNames(n wanted) {
-	collect(n.objects, w.o.Emergency.Users)
-	collect(n.objects, w.o.Emergency.Groups)
+// lookUp looks names up and says once what stays an id.
+func (v *View) lookUp(ctx context.Context, n wanted, now time.Time) {
+	if v.names == nil {
+		return
+	}
+	withheld, err := v.names.fill(ctx, n, now)
+	switch {
+	case err != nil:
+		v.setback(drift.ReasonNames, "ids instead of names: ", err)
+	case withheld:
+		v.limit(drift.ReasonNames, "ids instead of some names: the directory gives no names for them")
+	case len(n.objects)+len(n.apps) > 0:
+		v.unlimit(drift.ReasonNames)
+	}
 }
 
-// Name is the name that the directory last gave an id: judge.Names.
-func (w *Watcher) Name(id string) (string, bool) {
-	if w.names == nil {
+// Name is the name that the directory last gave an id: judge.Names. Unlike the
+// rest it may be called at any time.
+func (v *View) Name(id string) (string, bool) {
+	if v.names == nil {
 		return "", true
 	}
-	return w.names.name(id)
+	return v.names.name(id)
 }
 
 // wanted are the ids of objects and apps that a form names.
@@ -100,6 +104,8 @@ func (n wanted) of(o *drift.Object) {
 	collect(n.roles, c.Users.IncludeRoles)
 	collect(n.roles, c.Users.ExcludeRoles)
 }
+
+func (n wanted) empty() bool { return len(n.objects)+len(n.apps)+len(n.roles) == 0 }
 
 // collect adds the GUIDs of a list; tokens such as All have no name to find.
 func collect(into map[string]bool, list []string) {
