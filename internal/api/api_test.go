@@ -190,6 +190,22 @@ func TestDiff(t *testing.T) {
 	}
 }
 
+// What an earlier canonicaliser wrote differently is not a change.
+func TestDiffAcrossCanonicalisers(t *testing.T) {
+	f := newFixture(t)
+	o, _, err := f.store.Object(contosoID, drift.Key{Kind: drift.Policy, ID: blockID2}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Canonical, o.Digest = []byte(`{"state":"ENABLED"}`), drift.Digest{1}
+	commit(t, f.store, drift.Commit{TenantID: contosoID, Time: start, Put: []drift.Object{o}})
+	for _, query := range []string{"&from=2", "&from=2&to=3", "&from=3&to=2"} {
+		if got := decode[api.Diff](t, both(t, f, "/api/v1/diff?tenant=contoso"+query)); len(got.Objects) != 0 {
+			t.Errorf("%s: got %+v", query, got.Objects)
+		}
+	}
+}
+
 func TestBadQuestions(t *testing.T) {
 	f := newFixture(t)
 	tests := []struct {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/cadrift/cadrift/internal/canon"
 	"github.com/cadrift/cadrift/internal/diff"
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/judge"
@@ -27,6 +28,15 @@ type side struct {
 	objects map[drift.Key]drift.Object
 	// holds tells whether the state says anything about a kind.
 	holds func(drift.Kind) bool
+}
+
+// newSide makes a side of objects as stored, which earlier versions of the
+// canonicaliser may have written.
+func newSide(name string, objects map[drift.Key]drift.Object, holds func(drift.Kind) bool) side {
+	for key, o := range objects {
+		objects[key] = canon.Current(o)
+	}
+	return side{name, objects, holds}
 }
 
 // diff answers /api/v1/diff. From is by default the baseline, or the revision
@@ -74,11 +84,11 @@ func sideOf(s *store.Store, t TenantName, state drift.State, word string) (side,
 	case state.Revision == 0 && word != stateBaseline:
 		return side{}, notFound("wait for the first good pass: cadrift status", "%s: nothing has been recorded yet", t.Name)
 	case word == stateCurrent:
-		return side{word, state.Objects, everything}, nil
+		return newSide(word, state.Objects, everything), nil
 	case word == stateBaseline && state.Baseline == nil:
 		return side{}, noBaseline(t)
 	case word == stateBaseline:
-		return side{word, state.Baseline.Objects, state.Baseline.Holds}, nil
+		return newSide(word, state.Baseline.Objects, state.Baseline.Holds), nil
 	}
 	revision, err := revisionAt(s, t, word)
 	if err != nil {
@@ -91,7 +101,7 @@ func sideOf(s *store.Store, t TenantName, state drift.State, word string) (side,
 	if err != nil {
 		return side{}, fmt.Errorf("read snapshot: %w", err)
 	}
-	return side{strconv.FormatUint(revision, 10), objects, everything}, nil
+	return newSide(strconv.FormatUint(revision, 10), objects, everything), nil
 }
 
 // compare judges every object that differs, most severe first, in the world

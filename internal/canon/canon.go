@@ -89,6 +89,19 @@ func Digest(kind drift.Kind, canonical []byte) drift.Digest {
 	return sha256.Sum256(append(b, canonical...))
 }
 
+// Current is o in the form of this version: o itself, or what its raw body
+// gives when another version wrote it. Digests are to be compared only between
+// forms of one version.
+func Current(o drift.Object) drift.Object {
+	if o.Digest == Digest(o.Kind, o.Canonical) {
+		return o
+	}
+	if again, err := Object(o.Kind, o.Raw); err == nil {
+		return again
+	}
+	return o
+}
+
 // text is the text of a string node, and empty for anything else.
 func text(n node) string {
 	if n.kind != str {

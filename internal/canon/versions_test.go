@@ -60,3 +60,21 @@ func TestSettingsThatOnlyBetaShows(t *testing.T) {
 		}
 	}
 }
+
+// A form of another version of the canonicaliser becomes one of this version;
+// a body that cannot be read any more leaves what there was.
+func TestCurrent(t *testing.T) {
+	now := mustObject(t, drift.Policy, []byte(`{"id":"x","displayName":"CA001","state":"enabled"}`))
+	if diff := cmp.Diff(now, canon.Current(now)); diff != "" {
+		t.Errorf("of this version (-want +got):\n%s", diff)
+	}
+	earlier := now
+	earlier.Canonical, earlier.Digest = []byte(`{"state":"ENABLED"}`), drift.Digest{1}
+	if diff := cmp.Diff(now, canon.Current(earlier)); diff != "" {
+		t.Errorf("of an earlier version (-want +got):\n%s", diff)
+	}
+	earlier.Raw = []byte(`{"no":"id"}`)
+	if diff := cmp.Diff(earlier, canon.Current(earlier)); diff != "" {
+		t.Errorf("unreadable (-want +got):\n%s", diff)
+	}
+}

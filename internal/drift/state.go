@@ -105,9 +105,6 @@ type Commit struct {
 	// with either makes a new revision.
 	Put  []Object
 	Gone []Key
-	// Refresh are objects whose canonical form is what it was and whose raw
-	// bytes or metadata moved: the stored latest is replaced, no revision.
-	Refresh []Object
 
 	// Events are appended to the chain in this order; the store numbers them
 	// and fills ID, Seq, Revision and Chain.
@@ -134,7 +131,7 @@ type Commit struct {
 
 // Empty tells that there is nothing to write.
 func (c *Commit) Empty() bool {
-	return len(c.Put) == 0 && len(c.Gone) == 0 && len(c.Refresh) == 0 && len(c.Events) == 0 &&
+	return len(c.Put) == 0 && len(c.Gone) == 0 && len(c.Events) == 0 &&
 		len(c.Findings) == 0 && len(c.Closed) == 0 && len(c.Entries) == 0 && c.Baseline == nil && c.Absences == nil &&
 		c.Blind == nil && c.Seen == nil && c.GraphVersion == "" && c.LastGood.IsZero()
 }

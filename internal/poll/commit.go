@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"time"
 
 	"github.com/cadrift/cadrift/internal/drift"
@@ -68,7 +67,7 @@ func (w *Watcher) commitLocked(c drift.Commit) (drift.Committed, error) {
 // return now.
 func apply(s *drift.State, c drift.Commit, done drift.Committed) {
 	s.Revision, s.Head = done.Revision, done.Head
-	for _, obj := range slices.Concat(c.Refresh, c.Put) {
+	for _, obj := range c.Put {
 		s.Objects[obj.Key()] = obj
 	}
 	for _, key := range c.Gone {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/cadrift/cadrift/internal/beside"
+	"github.com/cadrift/cadrift/internal/canon"
 	"github.com/cadrift/cadrift/internal/diff"
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/judge"
@@ -143,8 +144,11 @@ func (a *assessor) lastActing(c change) *drift.Object {
 		return nil
 	}
 	for _, v := range versions {
-		if v.Object != nil && world.Acts(v.Object) {
-			return v.Object
+		if v.Object == nil {
+			continue
+		}
+		if o := canon.Current(*v.Object); world.Acts(&o) {
+			return &o
 		}
 	}
 	return nil

@@ -56,3 +56,31 @@ func TestVersionsAgree(t *testing.T) {
 		}
 	})
 }
+
+// After an upgrade of the canonicaliser the stored forms are made again of the
+// stored bodies: no event, no drift, and the next change is told against the
+// new form.
+func TestFormsOfAnEarlierCanonicaliser(t *testing.T) {
+	inRig(t, pinned, func(r *rig) {
+		id := r.policy("CA001", everyone+","+mfa)
+		r.pass()
+		state, err := r.store.Load(tenantID)
+		must(t, err)
+		old := state.Objects[drift.Key{Kind: drift.Policy, ID: id}]
+		old.Canonical, old.Digest = []byte(`{"state":"ENABLED"}`), drift.Digest{1}
+		state.Baseline.Objects[old.Key()] = old
+		_, err = r.store.Commit(drift.Commit{TenantID: tenantID, Time: time.Now(), Put: []drift.Object{old}, Baseline: state.Baseline})
+		must(t, err)
+		n := len(r.events())
+		r.close()
+		r.open()
+		r.pass()
+		expect(t, r.since(n))
+		if open := r.watcher.Status().Findings; len(open) != 0 {
+			t.Errorf("open drift: %+v", open)
+		}
+		must(t, r.admin.PatchPolicy(id, `{"state":"disabled"}`))
+		r.pass()
+		expect(t, r.since(n), "updated CA001 weaker critical drift opened")
+	})
+}

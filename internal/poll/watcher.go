@@ -169,12 +169,7 @@ func New(o Options) (*Watcher, error) {
 
 func recanonicalise(objects map[drift.Key]drift.Object) {
 	for key, obj := range objects {
-		if obj.Digest == canon.Digest(obj.Kind, obj.Canonical) {
-			continue
-		}
-		if again, err := canon.Object(obj.Kind, obj.Raw); err == nil {
-			objects[key] = again
-		}
+		objects[key] = canon.Current(obj)
 	}
 }
 

@@ -63,7 +63,6 @@ func (s *Store) current(tenantID string) (drift.Committed, error) {
 type writer struct {
 	commit   *drift.Commit
 	put      []form
-	refresh  []form
 	baseline []form
 
 	tx     *tx
@@ -77,7 +76,7 @@ type writer struct {
 func (w *writer) prepare(s *Store) (err error) {
 	c := w.commit
 	seen := map[drift.Key]bool{}
-	for _, o := range slices.Concat(c.Put, c.Refresh) {
+	for _, o := range c.Put {
 		if o.Kind == "" || o.ID == "" || seen[o.Key()] {
 			return fmt.Errorf("object %s: no kind, no id, or twice in one commit", o.Key())
 		}
@@ -89,9 +88,6 @@ func (w *writer) prepare(s *Store) (err error) {
 		}
 	}
 	if w.put, err = s.forms(c.TenantID, c.Put); err != nil {
-		return err
-	}
-	if w.refresh, err = s.forms(c.TenantID, c.Refresh); err != nil {
 		return err
 	}
 	if c.Baseline != nil {
@@ -110,59 +106,13 @@ func (w *writer) write(t *tx) (err error) {
 		return err
 	}
 	for _, step := range []func() error{
-		w.writeRefresh, w.writeRevision, w.writeEvents, w.writeBaseline, w.writeFindings, w.writeEntries, w.writeTenant,
+		w.writeRevision, w.writeEvents, w.writeBaseline, w.writeFindings, w.writeEntries, w.writeTenant,
 	} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// writeRefresh replaces newest forms whose content stayed what it was.
-func (w *writer) writeRefresh() error {
-	for i := range w.refresh {
-		f := &w.refresh[i]
-		k := objectKey(w.tenant.TenantID, f.key)
-		old, ok, err := get[objectRecord](w.tx, bucketLatest, k)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			return fmt.Errorf("refresh %s: %w", f.key, drift.ErrNotFound)
-		}
-		r := f.record
-		r.Revision, r.Time, r.Versioned = old.Revision, old.Time, old.Versioned
-		if err := w.tx.putBlob(w.tenant.TenantID, f); err != nil {
-			return err
-		}
-		if err := w.tx.put(bucketLatest, k, r); err != nil {
-			return err
-		}
-		if err := w.tx.release(w.tenant.TenantID, f.key, old.Blob); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// release drops a blob that nothing of its object needs any more. Without it
-// raw bodies that keep moving would fill the file between two prunings.
-func (t *tx) release(tenantID string, k drift.Key, blob drift.Digest) error {
-	needed := false
-	look := func(bucket string, prefix []byte) error {
-		return t.each(bucket, prefix, nil, func(at, payload []byte) error {
-			r, err := decode[objectRecord](bucket, at, payload)
-			needed = needed || r.Blob == blob
-			return err
-		})
-	}
-	for _, bucket := range []string{bucketLatest, bucketBaseline, bucketVersions} {
-		if err := look(bucket, objectKey(tenantID, k)); err != nil || needed {
-			return err
-		}
-	}
-	return t.del(bucketBlobs, blobKey(tenantID, blob))
 }
 
 // writeRevision records new, changed and vanished objects as a revision.
@@ -219,7 +169,6 @@ func (w *writer) putVersion(r objectRecord, f *form) error {
 	if err := t.putBlob(tenantID, f); err != nil {
 		return err
 	}
-	r.Versioned = r.Digest
 	return t.put(bucketLatest, objectKey(tenantID, r.key()), r)
 }
 

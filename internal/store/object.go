@@ -28,10 +28,6 @@ type objectRecord struct {
 	Revision uint64    `json:"revision,omitempty"`
 	Time     time.Time `json:"time,omitzero"`
 	Gone     bool      `json:"gone,omitempty"`
-	// Versioned is, in latest, the digest of the newest version. It differs
-	// from Digest after a refresh by a newer canonicaliser, and it is what the
-	// digests of revisions are made of.
-	Versioned drift.Digest `json:"versioned,omitzero"`
 }
 
 func (r *objectRecord) key() drift.Key { return drift.Key{Kind: r.Kind, ID: r.ID} }

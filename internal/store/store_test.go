@@ -222,13 +222,12 @@ func TestCommitRefusesNonsense(t *testing.T) {
 	mustCommit(t, s, drift.Commit{Put: []drift.Object{a}})
 	before := mustLoad(t, s, contosoID)
 	for name, c := range map[string]drift.Commit{
-		"no id":           {Put: []drift.Object{policy("", "on")}},
-		"put twice":       {Put: []drift.Object{a, a}},
-		"put and gone":    {Put: []drift.Object{a}, Gone: []drift.Key{a.Key()}},
-		"gone unknown":    {Gone: []drift.Key{{Kind: drift.Policy, ID: "zzz"}}},
-		"refresh unknown": {Refresh: []drift.Object{policy("zzz", "on")}},
-		"late failure":    {Put: []drift.Object{policy("b", "on")}, Entries: []drift.Entry{{Kind: "x", ID: "y", Value: json.RawMessage("{")}}},
-		"unbound tenant":  {TenantID: "nobody", Put: []drift.Object{a}},
+		"no id":          {Put: []drift.Object{policy("", "on")}},
+		"put twice":      {Put: []drift.Object{a, a}},
+		"put and gone":   {Put: []drift.Object{a}, Gone: []drift.Key{a.Key()}},
+		"gone unknown":   {Gone: []drift.Key{{Kind: drift.Policy, ID: "zzz"}}},
+		"late failure":   {Put: []drift.Object{policy("b", "on")}, Entries: []drift.Entry{{Kind: "x", ID: "y", Value: json.RawMessage("{")}}},
+		"unbound tenant": {TenantID: "nobody", Put: []drift.Object{a}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.TenantID == "" {
@@ -261,38 +260,6 @@ func TestOddIDs(t *testing.T) {
 		if err != nil || len(got) != 1 || got[0].Object.ID != id {
 			t.Errorf("versions of %.20q: %d, %v", id, len(got), err)
 		}
-	}
-}
-
-func TestRefreshMakesNoRevision(t *testing.T) {
-	s := mustOpen(t)
-	a := policy("a", "on")
-	mustCommit(t, s, drift.Commit{Put: []drift.Object{a}})
-	for i := range 5 { // raw bytes that move at every pass must not fill the file
-		a.Raw = fmt.Appendf(nil, `{"id":"a","n":%d}`, i)
-		a.Modified = noon.Add(time.Duration(i) * time.Minute)
-		mustCommit(t, s, drift.Commit{Refresh: []drift.Object{a}})
-	}
-	a.Canonical, a.Digest = []byte(`{"v":2}`), drift.Digest{9} // a newer canonicaliser
-	mustCommit(t, s, drift.Commit{Refresh: []drift.Object{a}})
-	mustCommit(t, s, drift.Commit{Put: []drift.Object{policy("b", "on")}, Time: noon.Add(time.Hour)})
-
-	state := mustLoad(t, s, contosoID)
-	if state.Revision != 2 {
-		t.Errorf("got revision %d, want 2", state.Revision)
-	}
-	if d := diff(a, state.Objects[a.Key()]); d != "" {
-		t.Errorf("newest (-want +got):\n%s", d)
-	}
-	if got, _, err := s.Snapshot(contosoID, 2); err != nil || len(got) != 2 {
-		t.Errorf("snapshot: %d objects, %v", len(got), err)
-	}
-	now, at, err := s.Object(contosoID, a.Key(), 0)
-	if err != nil || at != 1 || diff(a, now) != "" {
-		t.Errorf("present form: revision %d, %v", at, err)
-	}
-	if got := count(t, s, bucketBlobs); got != 3 {
-		t.Errorf("got %d blobs, want those of version 1, of the newest form and of b", got)
 	}
 }
 

@@ -224,7 +224,7 @@ func (t *tx) newestDigest(tenantID string) (drift.Digest, error) {
 	var d digester
 	err := t.each(bucketLatest, tenantKey(tenantID), nil, func(k, payload []byte) error {
 		r, err := decode[objectRecord](bucketLatest, k, payload)
-		d.add(r.key(), r.Versioned)
+		d.add(r.key(), r.Digest)
 		return err
 	})
 	return d.digest(), err
