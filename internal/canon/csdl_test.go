@@ -1,18 +1,16 @@
 package canon_test
 
 import (
-	"encoding/xml"
-	"errors"
-	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/cadrift/cadrift/internal/canon"
-	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/cadrift/cadrift/internal/canon"
+	"github.com/cadrift/cadrift/internal/csdl"
+	"github.com/cadrift/cadrift/internal/drift"
 )
 
 // volatile is every documented property, by the root type and path, that is no
@@ -44,7 +42,7 @@ const strengthPath = "grantControls/authenticationStrength/"
 // Every property of the v1.0 schema is watched: another value of it is another
 // digest, unless it is on the list above; and what is on the list is not.
 func TestEveryDocumentedPropertyIsWatched(t *testing.T) {
-	s := readSchema(t)
+	s := schema{csdl.Read(t)}
 	roots := []struct {
 		kind drift.Kind
 		typ  string
@@ -94,88 +92,8 @@ func digestOf(t *testing.T, kind drift.Kind, body any) drift.Digest {
 	return o.Digest
 }
 
-type schema struct {
-	Enums     []schemaType `xml:"EnumType"`
-	Complexes []schemaType `xml:"ComplexType"`
-	Entities  []schemaType `xml:"EntityType"`
-}
-
-type schemaType struct {
-	Name       string         `xml:"Name,attr"`
-	Base       string         `xml:"BaseType,attr"`
-	Abstract   bool           `xml:"Abstract,attr"`
-	Members    []schemaMember `xml:"Member"`
-	Properties []schemaMember `xml:"Property"`
-	Navigation []schemaMember `xml:"NavigationProperty"`
-}
-
-type schemaMember struct {
-	Name string `xml:"Name,attr"`
-	Type string `xml:"Type,attr"`
-}
-
-func readSchema(t *testing.T) *schema {
-	t.Helper()
-	b, err := os.ReadFile("../../../shared/schemas/graph-v1.0-conditional-access.csdl.xml")
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Skip("the Graph schema is not beside the repository")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	var s schema
-	if err := xml.Unmarshal(b, &s); err != nil {
-		t.Fatal(err)
-	}
-	return &s
-}
-
-// find is the type of that name, and its kind of element.
-func (s *schema) find(name string) (typ schemaType, enum bool) {
-	name = strings.TrimPrefix(name, "graph.")
-	is := func(t schemaType) bool { return t.Name == name }
-	if i := slices.IndexFunc(s.Enums, is); i >= 0 {
-		return s.Enums[i], true
-	}
-	types := slices.Concat(s.Complexes, s.Entities)
-	if i := slices.IndexFunc(types, is); i >= 0 {
-		return types[i], false
-	}
-	panic("the schema has no " + name)
-}
-
-// concrete lists the types that a value of the named type may have.
-func (s *schema) concrete(name string) []schemaType {
-	typ, _ := s.find(name)
-	if !typ.Abstract {
-		return []schemaType{typ}
-	}
-	var out []schemaType
-	for _, t := range slices.Concat(s.Complexes, s.Entities) {
-		if strings.TrimPrefix(t.Base, "graph.") == typ.Name {
-			out = append(out, s.concrete(t.Name)...)
-		}
-	}
-	return out
-}
-
-// properties are those of the type and its bases.
-func (s *schema) properties(typ schemaType) []schemaMember {
-	own := slices.Concat(typ.Properties, typ.Navigation)
-	if typ.Base == "" || typ.Base == "graph.directoryObject" {
-		if typ.Base != "" {
-			own = append(own, schemaMember{"id", "Edm.String"})
-		}
-		return own
-	}
-	base, _ := s.find(typ.Base)
-	for _, p := range s.properties(base) {
-		if !slices.ContainsFunc(own, func(o schemaMember) bool { return o.Name == p.Name }) {
-			own = append(own, p)
-		}
-	}
-	return own
-}
+// schema makes bodies by the model.
+type schema struct{ *csdl.Model }
 
 // schemaCase is one body before and after a change of the property at path.
 type schemaCase struct {
@@ -185,13 +103,13 @@ type schemaCase struct {
 
 // cases changes every property below the type, one at a time, in a body that has
 // all of them.
-func (s *schema) cases(name string) []schemaCase {
+func (s schema) cases(name string) []schemaCase {
 	var out []schemaCase
-	for _, typ := range s.concrete(name) {
-		props := s.properties(typ)
+	for _, typ := range s.Concrete(name) {
+		props := s.PropertiesOf(typ)
 		full := object{"@odata.type": "#microsoft.graph." + typ.Name}
 		for _, p := range props {
-			full[p.Name] = s.value(p.Type)
+			full[p.Name] = s.value(p)
 		}
 		for _, p := range props {
 			for _, c := range s.memberCases(p) {
@@ -204,9 +122,8 @@ func (s *schema) cases(name string) []schemaCase {
 	return out
 }
 
-func (s *schema) memberCases(p schemaMember) []schemaCase {
-	element, isList := strings.CutPrefix(p.Type, "Collection(")
-	element = strings.TrimSuffix(element, ")")
+func (s schema) memberCases(p csdl.Property) []schemaCase {
+	element, isList := p.Element()
 	var inner []schemaCase
 	if one, two, ok := s.scalars(element); ok {
 		inner = []schemaCase{{"", one, two}}
@@ -225,7 +142,7 @@ func (s *schema) memberCases(p schemaMember) []schemaCase {
 }
 
 // scalars are two values of a type that has no members.
-func (s *schema) scalars(typ string) (one, two any, ok bool) {
+func (s schema) scalars(typ string) (one, two any, ok bool) {
 	switch typ {
 	case "Edm.String":
 		return "one", "two", true
@@ -236,22 +153,21 @@ func (s *schema) scalars(typ string) (one, two any, ok bool) {
 	case "Edm.DateTimeOffset":
 		return "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", true
 	}
-	if t, enum := s.find(typ); enum {
+	if t, enum, _ := s.Find(typ); enum {
 		return t.Members[0].Name, t.Members[1].Name, true
 	}
 	return nil, nil, false
 }
 
-// value is some value of the type.
-func (s *schema) value(typ string) any {
-	element, isList := strings.CutPrefix(typ, "Collection(")
-	element = strings.TrimSuffix(element, ")")
+// value is some value of the property.
+func (s schema) value(p csdl.Property) any {
+	element, isList := p.Element()
 	v, _, ok := s.scalars(element)
 	if !ok {
-		t := s.concrete(element)[0]
+		t := s.Concrete(element)[0]
 		o := object{"@odata.type": "#microsoft.graph." + t.Name}
-		for _, p := range s.properties(t) {
-			o[p.Name] = s.value(p.Type)
+		for _, p := range s.PropertiesOf(t) {
+			o[p.Name] = s.value(p)
 		}
 		v = o
 	}

@@ -2,114 +2,25 @@ package graphsim_test
 
 import (
 	"encoding/json"
-	"encoding/xml"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/cadrift/cadrift/internal/csdl"
 	"github.com/cadrift/cadrift/internal/drift"
 )
 
-const csdlFile = "../../../shared/schemas/graph-v1.0-conditional-access.csdl.xml"
-
-// csdl is Microsoft's model as far as it is needed here.
-type csdl struct {
-	Enums []struct {
-		Name    string `xml:",attr"`
-		IsFlags bool   `xml:",attr"`
-		Members []struct {
-			Name string `xml:",attr"`
-		} `xml:"Member"`
-	} `xml:"EnumType"`
-	Complex  []csdlType `xml:"ComplexType"`
-	Entities []csdlType `xml:"EntityType"`
-}
-
-type csdlType struct {
-	Name       string         `xml:",attr"`
-	BaseType   string         `xml:",attr"`
-	Abstract   bool           `xml:",attr"`
-	Properties []csdlProperty `xml:"Property"`
-	Links      []csdlProperty `xml:"NavigationProperty"`
-}
-
-type csdlProperty struct {
-	Name     string `xml:",attr"`
-	Type     string `xml:",attr"`
-	Nullable string `xml:",attr"`
-}
-
-func readCSDL(t *testing.T) *csdl {
-	t.Helper()
-	raw, err := os.ReadFile(csdlFile)
-	if os.IsNotExist(err) {
-		t.Skipf("Microsoft's model is not here: %v", err)
-	}
-	var m csdl
-	if err == nil {
-		err = xml.Unmarshal(raw, &m)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &m
-}
-
-func (m *csdl) typ(name string) *csdlType {
-	name = strings.TrimPrefix(name, "graph.")
-	for _, list := range [][]csdlType{m.Complex, m.Entities} {
-		for i := range list {
-			if list[i].Name == name {
-				return &list[i]
-			}
-		}
-	}
-	return nil
-}
-
-// properties are those of a type and of what it derives from. Navigation
-// properties count only where the service expands them unasked.
-func (m *csdl) properties(t *csdlType) map[string]csdlProperty {
-	// Security defaults are a directory object, which this cut of the model
-	// lacks; id is what it would add.
-	all := map[string]csdlProperty{}
-	if t.BaseType == "graph.policyBase" {
-		all["id"] = csdlProperty{Name: "id", Type: "Edm.String", Nullable: "false"}
-	}
-	for ; t != nil; t = m.typ(t.BaseType) {
-		for _, p := range t.Properties {
-			all[p.Name] = p
-		}
-		for _, p := range t.Links {
-			all[p.Name] = p
-		}
-	}
-	return all
-}
-
-func (m *csdl) enum(name string) (members map[string]bool, flags, ok bool) {
-	for _, e := range m.Enums {
-		if e.Name == strings.TrimPrefix(name, "graph.") {
-			members = make(map[string]bool)
-			for _, member := range e.Members {
-				members[member.Name] = true
-			}
-			return members, e.IsFlags, true
-		}
-	}
-	return nil, false, false
-}
-
 // walker checks answers against the model and remembers what it has seen.
 type walker struct {
-	*csdl
+	*csdl.Model
 	*testing.T
 	seen   map[string]bool // type.property
 	filled map[string]bool // type.property with a value that is not null or []
 }
 
-// noDescription: the model has it, no live body of a policy does.
+// absentLive: the model has it, no live body of a policy does.
 func absentLive(typ, name string) bool {
 	return typ == "conditionalAccessPolicy" && name == "description"
 }
@@ -118,15 +29,18 @@ func (w *walker) object(path, typ string, body map[string]any) {
 	if tag, ok := body["@odata.type"].(string); ok {
 		typ = strings.TrimPrefix(tag, "#microsoft.")
 	}
-	t := w.typ(typ)
-	if t == nil {
+	t, _, ok := w.Find(typ)
+	if !ok {
 		w.Errorf("%s: the model has no type %s", path, typ)
 		return
 	}
 	if t.Abstract {
 		w.Errorf("%s: %s is abstract and the body has no @odata.type", path, t.Name)
 	}
-	documented := w.properties(t)
+	documented := map[string]csdl.Property{}
+	for _, p := range w.PropertiesOf(t) {
+		documented[p.Name] = p
+	}
 	for name := range documented {
 		if _, ok := body[name]; !ok && !absentLive(t.Name, name) {
 			w.Errorf("%s: documented property %s.%s is missing", path, t.Name, name)
@@ -146,9 +60,8 @@ func (w *walker) object(path, typ string, body map[string]any) {
 	}
 }
 
-func (w *walker) value(path, property string, p csdlProperty, value any) {
-	element, isList := strings.CutPrefix(p.Type, "Collection(")
-	element = strings.TrimSuffix(element, ")")
+func (w *walker) value(path, property string, p csdl.Property, value any) {
+	element, isList := p.Element()
 	list, ok := value.([]any)
 	switch {
 	case isList != ok:
@@ -169,14 +82,14 @@ func (w *walker) value(path, property string, p csdlProperty, value any) {
 }
 
 func (w *walker) scalar(path, typ string, value any) {
-	if members, flags, ok := w.enum(typ); ok {
+	if t, enum, _ := w.Find(typ); enum {
 		text, _ := value.(string)
 		parts := []string{text}
-		if flags {
+		if t.IsFlags {
 			parts = strings.Split(text, ",")
 		}
 		for _, part := range parts {
-			if !members[part] {
+			if !slices.ContainsFunc(t.Members, func(m csdl.Property) bool { return m.Name == part }) {
 				w.Errorf("%s: %q is no member of %s", path, value, typ)
 			}
 		}
@@ -253,7 +166,7 @@ const fullPolicy = `{"displayName":"Full","state":"enabled",
 // compares it with Microsoft's model: every documented property, its
 // nullability, its enum members, and nothing that is not documented.
 func TestAnswersMatchTheModel(t *testing.T) {
-	w := &walker{csdl: readCSDL(t), T: t, seen: make(map[string]bool), filled: make(map[string]bool)}
+	w := &walker{Model: csdl.Read(t), T: t, seen: make(map[string]bool), filled: make(map[string]bool)}
 	c := newCloud(t)
 	everything(c)
 	c.ok(c.tenant.Seed(drift.Policy, strings.Replace(plain("From a template"), "{", `{"templateId":"11111111-0000-4000-8000-00000000000f",`, 1)))

@@ -1,15 +1,11 @@
 package judge_test
 
 import (
-	"encoding/xml"
-	"errors"
-	"io/fs"
-	"os"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/cadrift/cadrift/internal/canon"
+	"github.com/cadrift/cadrift/internal/csdl"
 	"github.com/cadrift/cadrift/internal/diff"
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/judge"
@@ -18,7 +14,7 @@ import (
 // TestEveryDocumentedPropertyHasWords: whatever property of the documented tree
 // moves, and to whatever documented value, is told in the portal's words.
 func TestEveryDocumentedPropertyHasWords(t *testing.T) {
-	s := readSchema(t)
+	s := schema{csdl.Read(t)}
 	told := 0
 	for _, root := range []struct {
 		kind drift.Kind
@@ -88,42 +84,8 @@ func readTree(t *testing.T, kind drift.Kind, body tree) *drift.Object {
 	return &o
 }
 
-// schema is what of the Graph schema the test needs.
-type schema struct {
-	Enums     []schemaType `xml:"EnumType"`
-	Complexes []schemaType `xml:"ComplexType"`
-	Entities  []schemaType `xml:"EntityType"`
-}
-
-type schemaType struct {
-	Name       string         `xml:"Name,attr"`
-	Base       string         `xml:"BaseType,attr"`
-	Abstract   bool           `xml:"Abstract,attr"`
-	Members    []schemaMember `xml:"Member"`
-	Properties []schemaMember `xml:"Property"`
-	Navigation []schemaMember `xml:"NavigationProperty"`
-}
-
-type schemaMember struct {
-	Name string `xml:"Name,attr"`
-	Type string `xml:"Type,attr"`
-}
-
-func readSchema(t *testing.T) *schema {
-	t.Helper()
-	raw, err := os.ReadFile("../../../shared/schemas/graph-v1.0-conditional-access.csdl.xml")
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Skip("the Graph schema is not beside the repository")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	var s schema
-	if err := xml.Unmarshal(raw, &s); err != nil {
-		t.Fatal(err)
-	}
-	return &s
-}
+// schema makes bodies by the model.
+type schema struct{ *csdl.Model }
 
 // leaf is a body with one property set, to one of its documented values, and
 // the body without it: with no more than what stands around it.
@@ -154,12 +116,11 @@ var around = map[string]tree{
 }
 
 // leaves lists the properties below a type, each with each of its values.
-func (s *schema) leaves(name string) []leaf {
+func (s schema) leaves(name string) []leaf {
 	var out []leaf
-	for _, typ := range s.concrete(name) {
-		for _, p := range s.properties(typ) {
-			element, list := strings.CutPrefix(p.Type, "Collection(")
-			element = strings.TrimSuffix(element, ")")
+	for _, typ := range s.Concrete(name) {
+		for _, p := range s.PropertiesOf(typ) {
+			element, list := p.Element()
 			if p.Name == "membershipKind" { // the type says it
 				continue
 			}
@@ -173,7 +134,7 @@ func (s *schema) leaves(name string) []leaf {
 			for _, v := range s.values(p.Name, element) {
 				out = append(out, leaf{p.Name, merge(base, tree{p.Name: wrap(v)}), base})
 			}
-			if _, enum, ok := s.find(element); !ok || enum {
+			if _, enum, ok := s.Find(element); !ok || enum {
 				continue
 			}
 			for _, inner := range s.leaves(element) {
@@ -187,45 +148,9 @@ func (s *schema) leaves(name string) []leaf {
 	return out
 }
 
-func (s *schema) find(name string) (typ schemaType, enum, ok bool) {
-	name = strings.TrimPrefix(name, "graph.")
-	is := func(t schemaType) bool { return t.Name == name }
-	if i := slices.IndexFunc(s.Enums, is); i >= 0 {
-		return s.Enums[i], true, true
-	}
-	all := slices.Concat(s.Complexes, s.Entities)
-	if i := slices.IndexFunc(all, is); i >= 0 {
-		return all[i], false, true
-	}
-	return schemaType{}, false, false
-}
-
-// concrete lists the types that a value of the named type may have.
-func (s *schema) concrete(name string) []schemaType {
-	typ, _, _ := s.find(name)
-	if !typ.Abstract {
-		return []schemaType{typ}
-	}
-	var out []schemaType
-	for _, t := range slices.Concat(s.Complexes, s.Entities) {
-		if strings.TrimPrefix(t.Base, "graph.") == typ.Name {
-			out = append(out, s.concrete(t.Name)...)
-		}
-	}
-	return out
-}
-
-func (s *schema) properties(typ schemaType) []schemaMember {
-	own := slices.Concat(typ.Properties, typ.Navigation)
-	if base, _, ok := s.find(typ.Base); ok && typ.Base != "" {
-		own = append(own, s.properties(base)...)
-	}
-	return own
-}
-
 // values are the values to try of a type without members: every documented
 // word, and for text something of the property's kind.
-func (s *schema) values(property, typ string) []any {
+func (s schema) values(property, typ string) []any {
 	switch typ {
 	case "Edm.String":
 		return []any{sample(property)}
@@ -237,7 +162,7 @@ func (s *schema) values(property, typ string) []any {
 		return []any{"2026-01-01T00:00:00Z"}
 	}
 	var out []any
-	if enum, is, ok := s.find(typ); ok && is {
+	if enum, is, ok := s.Find(typ); ok && is {
 		for _, m := range enum.Members {
 			if m.Name != "unknownFutureValue" {
 				out = append(out, m.Name)
