@@ -168,7 +168,7 @@ func TestCheckCodes(t *testing.T) {
 			t.Drifts = []drift.Finding{{Ack: &drift.Ack{By: "uid 0", Reason: "known"}}}
 		})}, 0, "acknowledged by uid 0: known"},
 		{"change", []api.TenantCheck{with(func(t *api.TenantCheck) { t.Changed = []api.ObjectChange{{Summary: "CA002: new"}} })}, 2, "CA002: new"},
-		{"unconfirmed", []api.TenantCheck{with(func(t *api.TenantCheck) { t.Unconfirmed = []drift.Ref{{Kind: drift.Policy, Name: hostile}} })}, 0, `\u{202e}\u{1b}[31m`},
+		{"unconfirmed", []api.TenantCheck{with(func(t *api.TenantCheck) { t.Unconfirmed = []drift.Ref{{Kind: drift.Policy, Name: hostileName}} })}, 0, `\u{202e}\u{1b}[31m`},
 		{"incomplete counts as good", []api.TenantCheck{with(func(t *api.TenantCheck) { t.Result = "incomplete" })}, 0, "pass incomplete"},
 		{"not good outranks drift", []api.TenantCheck{open, with(func(t *api.TenantCheck) { t.Good, t.Result, t.Error = false, "failed", "403" })}, 1, "pass failed: 403"},
 		{"nothing to compare", []api.TenantCheck{with(func(t *api.TenantCheck) { t.Baseline, t.Snapshot = false, false })}, 1, "nothing to compare with"},

@@ -23,7 +23,7 @@ func (g *guards) GuardPlan(context.Context, string) (api.GuardPlan, error) {
 		Tenant: "contoso", Mode: "plan", Missing: 1, Stopped: true, Stops: []string{"GUARD_STOP is there"},
 		Policies: []api.GuardRow{
 			{Object: ref("CA001"), State: "enabled", Verdict: "covered", Reason: "2 of 2"},
-			{Object: ref(hostile), State: "enabled", Verdict: "missing", Reason: "2 of 2 emergency ids are not excluded", Add: api.GuardIDs{Users: []string{"a", "b"}}},
+			{Object: ref(hostileName), State: "enabled", Verdict: "missing", Reason: "2 of 2 emergency ids are not excluded", Add: api.GuardIDs{Users: []string{"a", "b"}}},
 			{Object: ref("CA003"), State: "enabled", Verdict: "not_applicable", Reason: "guests and external users only"},
 		},
 		Accounts: []api.GuardAccount{{ID: "a", Kind: "user", Unseen: true, Note: "not checked"}},

@@ -6,8 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,6 +17,7 @@ import (
 	"github.com/cadrift/cadrift/internal/api"
 	"github.com/cadrift/cadrift/internal/app"
 	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/hostile"
 	"github.com/cadrift/cadrift/internal/notify"
 	"github.com/cadrift/cadrift/internal/notify/slack"
 	"github.com/cadrift/cadrift/internal/notify/teams"
@@ -26,29 +25,10 @@ import (
 	"github.com/cadrift/cadrift/internal/words"
 )
 
-// corpus reads the names that somebody could give a policy to mislead whoever
-// reads an alert.
+// corpus are the hostile names, and some that are merely long.
 func corpus(t *testing.T) []string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "testdata", "hostile.txt"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	names := []string{strings.Repeat("W", 10_000), strings.Repeat("€", 300), strings.Repeat("<!channel>", 100)}
-	for line := range strings.Lines(string(text)) {
-		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
-			continue
-		}
-		name, err := strconv.Unquote(line)
-		if err != nil {
-			t.Fatalf("%s: %v", line, err)
-		}
-		names = append(names, name)
-	}
-	if len(names) < 80 {
-		t.Fatalf("only %d names", len(names))
-	}
-	return names
+	return append(hostile.Names(t), strings.Repeat("W", 10_000), strings.Repeat("€", 300), strings.Repeat("<!channel>", 100))
 }
 
 const externalURL = "https://drift.example"

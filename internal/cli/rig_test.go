@@ -21,9 +21,9 @@ import (
 )
 
 const (
-	tenantID = "aaaaaaaa-0000-4000-8000-000000000001"
-	policyID = "11111111-aaaa-4000-8000-000000000001"
-	hostile  = "CA002 \u202e\x1b[31m ../../etc/passwd"
+	tenantID    = "aaaaaaaa-0000-4000-8000-000000000001"
+	policyID    = "11111111-aaaa-4000-8000-000000000001"
+	hostileName = "CA002 \u202e\x1b[31m ../../etc/passwd"
 )
 
 // rig is a program with a store, a configuration and a fake keeper.
@@ -125,7 +125,7 @@ func (r *rig) fill() {
 		r.t.Fatal(err)
 	}
 	one := r.object(policyID, "CA001", "enabled")
-	two := r.object("22222222-aaaa-4000-8000-000000000002", hostile, "enabled")
+	two := r.object("22222222-aaaa-4000-8000-000000000002", hostileName, "enabled")
 	r.commit(s, drift.Commit{
 		TenantID: tenantID, Time: time.Now().Add(-2 * time.Hour), Put: []drift.Object{one, two},
 		Seen: []drift.Kind{drift.Policy, drift.NamedLocation},

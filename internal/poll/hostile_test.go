@@ -2,30 +2,21 @@ package poll_test
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/hostile"
 )
 
 // No name that people can choose reaches a metric, and every event about it
 // has a summary of one visible line.
 func TestHostileNamesStayOutOfMetrics(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "testdata", "hostile.txt"))
-	must(t, err)
 	inRig(t, pinned, func(r *rig) {
 		ids := map[string]string{}
-		for line := range strings.Lines(string(text)) {
-			if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
-				continue
-			}
-			name, err := strconv.Unquote(line)
-			must(t, err)
+		for _, name := range hostile.Names(t) {
 			if strings.TrimSpace(name) == "" {
 				continue // such a policy is called by its id
 			}

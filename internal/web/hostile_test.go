@@ -4,40 +4,19 @@ import (
 	"encoding/xml"
 	"io"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/hostile"
 )
 
-// corpus reads the names that somebody could give a policy to mislead whoever
-// reads an alert.
+// corpus are the hostile names, and two that are merely long.
 func corpus(t *testing.T) []string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "testdata", "hostile.txt"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	names := []string{strings.Repeat("W", 10_000), strings.Repeat("€", 300)}
-	for line := range strings.Lines(string(text)) {
-		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
-			continue
-		}
-		name, err := strconv.Unquote(line)
-		if err != nil {
-			t.Fatalf("%s: %v", line, err)
-		}
-		names = append(names, name)
-	}
-	if len(names) < 80 {
-		t.Fatalf("only %d names", len(names))
-	}
-	return names
+	return append(hostile.Names(t), strings.Repeat("W", 10_000), strings.Repeat("€", 300))
 }
 
 // named is a site where everything that people can name is called name.

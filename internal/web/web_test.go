@@ -17,7 +17,7 @@ import (
 	"github.com/cadrift/cadrift/internal/drift"
 )
 
-const hostile = "\"><script>alert(1)</script><a href=javascript:alert(2)>\u202e\n{{.}}"
+const hostileName = "\"><script>alert(1)</script><a href=javascript:alert(2)>\u202e\n{{.}}"
 
 // site answers from fixed data.
 type site struct {
@@ -60,7 +60,7 @@ func (s *site) Ref(_ context.Context, _ string, key drift.Key) (drift.Ref, bool,
 }
 
 func sample() *site {
-	ref := drift.Ref{Kind: drift.Policy, ID: "11111111-aaaa-4000-8000-000000000001", Name: hostile}
+	ref := drift.Ref{Kind: drift.Policy, ID: "11111111-aaaa-4000-8000-000000000001", Name: hostileName}
 	now := time.Now().UTC()
 	changes := []drift.Change{{Path: "/state", Field: "State", Text: "State: on → off", Direction: drift.Weaker}}
 	patch := drift.Patch{{Op: "replace", Path: "/state", Value: json.RawMessage(`"disabled </pre><script>"`)}}
@@ -82,15 +82,15 @@ func sample() *site {
 		},
 		drifts: []drift.Finding{{
 			Tenant: "contoso", Object: ref, Since: now.Add(-time.Hour), Severity: drift.Critical, Direction: drift.Weaker,
-			Lockout: true, Summary: hostile + ": state on → off", Changes: changes, BaselinePatch: patch,
-			Ack: &drift.Ack{By: hostile, Reason: "known"},
+			Lockout: true, Summary: hostileName + ": state on → off", Changes: changes, BaselinePatch: patch,
+			Ack: &drift.Ack{By: hostileName, Reason: "known"},
 		}},
 		events: []drift.Event{
 			{
 				ID: "contoso-000000000042", Seq: 42, Time: now, Type: drift.DriftChanged, Tenant: "contoso", Object: &ref,
 				Action: drift.Updated, Direction: new(drift.Weaker), Severity: drift.Critical, LockoutRisk: new(true),
-				LockoutReasons: []string{hostile}, Summary: hostile, Changes: changes, Patch: patch, Drift: drift.DriftOpened,
-				BaselinePatch: patch, Actor: &drift.Actor{Kind: "user", Name: hostile, IP: "192.0.2.7"}, Chain: strings.Repeat("ab", 32),
+				LockoutReasons: []string{hostileName}, Summary: hostileName, Changes: changes, Patch: patch, Drift: drift.DriftOpened,
+				BaselinePatch: patch, Actor: &drift.Actor{Kind: "user", Name: hostileName, IP: "192.0.2.7"}, Chain: strings.Repeat("ab", 32),
 			},
 			{
 				ID: "contoso-000000000041", Seq: 41, Time: now, Type: drift.MonitorBlind, Tenant: "contoso", Severity: drift.High,
