@@ -7,8 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/cadrift/cadrift/internal/drift"
 	"pgregory.net/rapid"
+
+	"github.com/cadrift/cadrift/internal/drift"
 )
 
 // The generators draw bodies as an administrator could have stored them;

@@ -10,9 +10,10 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"pgregory.net/rapid"
+
 	"github.com/cadrift/cadrift/internal/canon"
 	"github.com/cadrift/cadrift/internal/drift"
-	"pgregory.net/rapid"
 )
 
 // checkIdempotent canonicalises a canonical form with the id put back.

@@ -5,8 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/cadrift/cadrift/internal/drift"
 )
 
 // form canonicalises the members given as the inside of an object.

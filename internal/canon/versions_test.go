@@ -4,9 +4,10 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/cadrift/cadrift/internal/canon"
 	"github.com/cadrift/cadrift/internal/drift"
-	"github.com/google/go-cmp/cmp"
 )
 
 // The v1.0 and the beta body of one stored object have one form. testdata/

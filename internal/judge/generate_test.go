@@ -3,9 +3,10 @@ package judge_test
 import (
 	"maps"
 
+	"pgregory.net/rapid"
+
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/judge"
-	"pgregory.net/rapid"
 )
 
 // parts are the dimensions of a policy: an edit replaces one of them whole.
