@@ -24,7 +24,7 @@ const module = "github.com/cadrift/cadrift/"
 var stories = map[string]int{
 	"internal/drift": 0,
 
-	"internal/hostile": 0, "internal/csdl": 0,
+	"internal/golden": 0, "internal/hostile": 0, "internal/csdl": 0,
 
 	"internal/canon": 1, "internal/diff": 1, "internal/judge": 1, "internal/words": 1,
 
@@ -58,6 +58,7 @@ var fences = map[string]struct{ owner, why string }{
 
 // restricted are packages of ours that only some may import, besides tests.
 var restricted = map[string][]string{
+	"internal/golden":  nil,
 	"internal/hostile": nil,
 	"internal/csdl":    nil,
 

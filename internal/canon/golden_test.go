@@ -3,17 +3,14 @@ package canon_test
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/cadrift/cadrift/internal/canon"
 	"github.com/cadrift/cadrift/internal/drift"
-	"github.com/google/go-cmp/cmp"
+	"github.com/cadrift/cadrift/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // The golden files show a reader the whole form at a glance. They are indented;
 // the form itself has no white space.
@@ -30,15 +27,7 @@ func TestObjectGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			got.WriteByte('\n')
-			golden := filepath.Join("testdata", string(kind)+".golden")
-			if *update {
-				if err := os.WriteFile(golden, got.Bytes(), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if diff := cmp.Diff(string(readFile(t, golden)), got.String()); diff != "" {
-				t.Errorf("canonical form (-want +got):\n%s", diff)
-			}
+			golden.Compare(t, filepath.Join("testdata", string(kind)+".golden"), got.String())
 		})
 	}
 }

@@ -2,16 +2,14 @@ package config
 
 import (
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 // TestBadFiles loads every file of testdata/bad and compares all that is told
 // about it with the .want file beside it.
@@ -34,7 +32,7 @@ func TestBadFiles(t *testing.T) {
 			}
 			got := strings.ReplaceAll(err.Error(), dir, "DIR") + "\n"
 			keepsSecrets(t, got)
-			golden(t, strings.TrimSuffix(path, ".yaml")+".want", got)
+			golden.Compare(t, strings.TrimSuffix(path, ".yaml")+".want", got)
 		})
 	}
 }
@@ -59,7 +57,7 @@ func TestGoodFiles(t *testing.T) {
 			}
 			got = strings.ReplaceAll(got, dir, "DIR")
 			keepsSecrets(t, got)
-			golden(t, strings.TrimSuffix(path, ".yaml")+".want", got)
+			golden.Compare(t, strings.TrimSuffix(path, ".yaml")+".want", got)
 		})
 	}
 }
@@ -111,18 +109,6 @@ func TestText(t *testing.T) {
 	}
 	if got, ok := cfg.Tenant("nobody"); ok {
 		t.Errorf("Tenant(nobody) = %v", got)
-	}
-}
-
-func golden(t *testing.T, path, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if want := string(read(t, path)); got != want {
-		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }
 

@@ -1,9 +1,7 @@
 package words
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,13 +9,11 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 func at(clock string) time.Time {
 	t, err := time.Parse(time.DateTime, "2026-11-21 "+clock)
@@ -163,20 +159,7 @@ func TestPlainGolden(t *testing.T) {
 	seen := map[drift.EventType]bool{}
 	for name, e := range examples() {
 		seen[e.Type] = true
-		got := Plain(e)
-		path := filepath.Join("testdata", name+".txt")
-		if *update {
-			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
+		golden.Compare(t, filepath.Join("testdata", name+".txt"), Plain(e))
 	}
 	for _, typ := range drift.EventTypes() {
 		if !seen[typ] {
