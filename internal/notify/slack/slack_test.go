@@ -1,100 +1,49 @@
 package slack
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/notify"
+	"github.com/cadrift/cadrift/internal/notify/sinktest"
 	"github.com/cadrift/cadrift/internal/words"
 )
 
-var update = flag.Bool("update", false, "write the golden files")
-
 var links = words.Links{External: "https://drift.contoso.example/"}
 
-func event(seq uint64, name string, severity drift.Severity) *drift.Event {
-	at := time.Date(2026, 11, 21, 20, 0, 0, 0, time.UTC)
-	return &drift.Event{
-		ID: drift.EventID("contoso", seq), Seq: seq, Time: at, Type: drift.DriftChanged,
-		Window: &drift.Window{From: at.Add(-time.Minute), To: at},
-		Tenant: "contoso", TenantID: "11111111-1111-1111-1111-111111111111",
-		Object:    &drift.Ref{Kind: drift.Policy, ID: "0d3c8b1e-5f2a-4c7d-9e6b-1a2f3c4d5e6f", Name: name},
-		Action:    drift.Updated,
-		Direction: new(drift.Weaker), Severity: severity, LockoutRisk: new(false),
-		Summary: drift.Visible(name) + ": state on → off",
-		Changes: []drift.Change{
-			{Path: "/state", Field: "State", Text: "State: on → off", Direction: drift.Weaker},
-			{Path: "/conditions/users/excludeUsers", Field: "Excluded users", Text: "Excluded users: + alex@contoso.example (Alex)", Direction: drift.Weaker},
-		},
-		Drift: drift.DriftOpened, DriftDirection: new(drift.Weaker), DriftSeverity: new(severity),
-		Actor:    &drift.Actor{Kind: "user", Name: "alex@contoso.example (Alex)", Time: at.Add(-48 * time.Second)},
-		Revision: 12, Chain: strings.Repeat("9f86d081", 8),
-	}
-}
-
-func message(events ...*drift.Event) *notify.Message {
-	m := &notify.Message{}
-	for _, e := range events {
-		m.Items = append(m.Items, notify.Item{Event: e})
-	}
-	return m
-}
-
 func TestGolden(t *testing.T) {
-	lockout := event(7, "CA009: Block legacy <apps> & more", drift.Critical)
-	lockout.LockoutRisk, lockout.LockoutReasons = new(true), []string{"the emergency account 33333333… is no longer excluded"}
-	group := message(lockout, event(8, "CA001", drift.High), event(9, "CA002", drift.Low))
+	lockout := sinktest.Lockout("CA009: Block legacy <apps> & more")
+	group := sinktest.Message(lockout, sinktest.Event(8, "CA001", drift.High), sinktest.Event(9, "CA002", drift.Low))
 	group.Items[1].Repeat = true
-	digest := message(event(8, "CA001", drift.High), event(9, "CA002", drift.Low))
+	digest := sinktest.Message(sinktest.Event(8, "CA001", drift.High), sinktest.Event(9, "CA002", drift.Low))
 	digest.Digest = true
 	for i := range 40 {
-		e := event(uint64(10+i), "CA003", drift.Low)
+		e := sinktest.Event(uint64(10+i), "CA003", drift.Low)
 		e.Time = e.Time.Add(time.Duration(i) * time.Hour)
 		digest.Folded = append(digest.Folded, e)
 	}
-	fallback := message(lockout)
+	fallback := sinktest.Message(lockout)
 	fallback.Plain = true
-	test := event(1, "", drift.Critical)
+	test := sinktest.Event(1, "", drift.Critical)
 	test.Type, test.Seq, test.Object, test.Changes, test.Summary = drift.TestEvent, 0, nil, nil, "a test of critical alerts"
 	for name, m := range map[string]*notify.Message{
-		"critical": message(event(42, "CA001: Require MFA for all users", drift.Critical)),
-		"group":    group, "digest": digest, "fallback": fallback, "test": message(test),
+		"critical": sinktest.Message(sinktest.Event(42, "CA001: Require MFA for all users", drift.Critical)),
+		"group":    group, "digest": digest, "fallback": fallback, "test": sinktest.Message(test),
 	} {
 		body, err := encode(compose(m, links))
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got bytes.Buffer
-		if err := json.Indent(&got, body, "", "  "); err != nil {
-			t.Fatal(err)
-		}
-		path := filepath.Join("testdata", name+".json")
-		if *update {
-			if err := os.WriteFile(path, got.Bytes(), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), got.String()); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
+		sinktest.Golden(t, name, body)
 	}
 }
 
@@ -176,44 +125,18 @@ func read(t rapid.TB, s string) string {
 	return out
 }
 
-var hostile = []string{
+var hostile = sinktest.Texts{
 	"<!channel>", "<!here|x>", "<!everyone>", "<@U012AB3CD>", "<#C024BE7LR|x>", "<https://evil.example|Sign in>", "https://evil.example/login",
 	"&lt;!channel&gt;", "&amp;lt;", "&", "<", ">", "*bold* _it_ ~no~ `code`", "```block```", ":wave: :rotating_light:", "> quote", "&#39;",
 	"line\nbreak", "tab\tand\x00nul", "\x1b[31mred", "\u202egnp.exe", "\u200b\u2060", "\xff\xfe\x80", "|pipe|", "{\"json\":1}", "'; drop", "𝕌𝕟𝕚", "👩‍👩‍👧‍👦", "e\u0301\u0301\u0301",
 	strings.Repeat("&", 10000), strings.Repeat("<!channel>", 500), strings.Repeat("😀", 3000), strings.Repeat("a", 20000), "",
 }
 
-func drawText(t *rapid.T, what string) string {
-	return rapid.OneOf(rapid.SampledFrom(hostile), rapid.String(), rapid.StringN(100, 700, -1)).Draw(t, what)
-}
-
-func drawEvent(t *rapid.T) *drift.Event {
-	e := event(rapid.Uint64Range(0, 99).Draw(t, "seq"), drawText(t, "name"), drift.Severity(rapid.IntRange(0, 4).Draw(t, "severity")))
-	e.Type = rapid.SampledFrom(drift.EventTypes()).Draw(t, "type")
-	e.Summary = rapid.SampledFrom([]string{e.Summary, drawText(t, "summary")}).Draw(t, "which")
-	e.Actor.Name, e.Reason, e.By, e.Chain = drawText(t, "actor"), drawText(t, "reason"), drawText(t, "by"), drawText(t, "chain")
-	for range rapid.IntRange(0, 20).Draw(t, "changes") {
-		e.Changes = append(e.Changes, drift.Change{Text: drawText(t, "change")})
-	}
-	if rapid.Bool().Draw(t, "lockout") {
-		e.LockoutRisk, e.LockoutReasons = new(true), []string{drawText(t, "lockout reason")}
-	}
-	e.Affects = []drift.Ref{{Kind: drift.Policy, Name: drawText(t, "affected")}}
-	return e
-}
-
 // Whatever an attacker names a policy: the message is within every budget,
 // nothing pings, links or formats, and the name reads as it is, made visible.
 func TestHostileNames(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &notify.Message{Plain: rapid.IntRange(0, 4).Draw(t, "plain") == 0}
-		for range rapid.IntRange(1, shownEvents).Draw(t, "events") {
-			m.Items = append(m.Items, notify.Item{Event: drawEvent(t), Repeat: rapid.Bool().Draw(t, "repeat")})
-		}
-		m.Following = rapid.IntRange(0, 3).Draw(t, "following")
-		for range rapid.IntRange(0, 3).Draw(t, "folded") {
-			m.Folded = append(m.Folded, drawEvent(t))
-		}
+		m := hostile.Message(t, shownEvents)
 		p := compose(m, links)
 		check(t, p)
 		for _, s := range texts(p) {
@@ -238,14 +161,14 @@ func checkCodeBlock(t rapid.TB, s string) {
 // Each hostile name comes out as one piece of text, equal to its visible form.
 func TestNameReadsAsItIs(t *testing.T) {
 	for _, name := range hostile {
-		e := event(1, name, drift.Critical)
+		e := sinktest.Event(1, name, drift.Critical)
 		e.Summary = "x"
 		want := "Object: policy " + drift.Visible(name)
 		if name == "" {
 			want = "Object: policy ("
 		}
 		var all []string
-		for _, s := range texts(compose(message(e), links)) {
+		for _, s := range texts(compose(sinktest.Message(e), links)) {
 			all = append(all, read(t, s))
 		}
 		if got := strings.Join(all, "\n"); !strings.Contains(got, want) {
@@ -256,7 +179,7 @@ func TestNameReadsAsItIs(t *testing.T) {
 
 func TestFitNeverCutsAnEscape(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s, limit := drawText(t, "text"), rapid.IntRange(1, 200).Draw(t, "limit")
+		s, limit := hostile.Draw(t, "text"), rapid.IntRange(1, 200).Draw(t, "limit")
 		got := fit(s, limit)
 		if size(got) > limit {
 			t.Fatalf("got %d characters, want at most %d", size(got), limit)
@@ -269,15 +192,7 @@ func TestFitNeverCutsAnEscape(t *testing.T) {
 }
 
 func TestAllOfAStormIsWithinBudget(t *testing.T) {
-	m := &notify.Message{}
-	for i := range 240 {
-		e := event(uint64(i+1), strings.Repeat("<&>", 60), drift.Critical)
-		if i < shownEvents {
-			m.Items = append(m.Items, notify.Item{Event: e, Repeat: true})
-		} else {
-			m.Folded = append(m.Folded, e)
-		}
-	}
+	m := sinktest.Storm(strings.Repeat("<&>", 60), shownEvents)
 	p := compose(m, words.Links{External: "https://drift.example/" + strings.Repeat("x", 150)})
 	check(t, p)
 	for _, it := range m.Items {
@@ -300,17 +215,11 @@ func TestLinksCannotBeBroken(t *testing.T) {
 	}
 }
 
-type transport func(*http.Request) (*http.Response, error)
+const address = "https://hooks.slack.example/services/T0/B0/x"
 
-func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
-func newSink(t *testing.T, rt transport) *Sink {
+func newSink(t *testing.T, r sinktest.Receiver) notify.Sink {
 	t.Helper()
-	p, err := notify.NewPoster(notify.PostOptions{URL: drift.NewSecret("https://hooks.slack.example/services/T0/B0/x"), Transport: rt})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return New(p, links)
+	return New(sinktest.Poster(t, address, r), links)
 }
 
 func TestAnswers(t *testing.T) {
@@ -339,19 +248,13 @@ func TestAnswers(t *testing.T) {
 		{500, "rollup_error", notify.Later, "HTTP 500 rollup_error"},
 		{503, "<html>", notify.Later, "HTTP 503"},
 	} {
-		sink := newSink(t, func(r *http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: c.status, Header: http.Header{"Retry-After": {"7"}}, Body: io.NopCloser(strings.NewReader(c.body))}, nil
-		})
-		got := sink.Send(context.Background(), message(event(1, "CA001", drift.Low)))
-		if got.Result != c.want || got.Reason != c.reason || got.RetryAfter != 7*time.Second {
-			t.Errorf("%d %q: got %+v, want %v, %q", c.status, c.body, got, c.want, c.reason)
-		}
+		sinktest.CheckAnswer(t, newSink(t, sinktest.Answers(c.status, c.body)), fmt.Sprintf("%d %q", c.status, c.body), c.want, c.reason)
 	}
 }
 
 func TestNoAnswerIsTriedAgain(t *testing.T) {
 	sink := newSink(t, func(*http.Request) (*http.Response, error) { return nil, io.ErrUnexpectedEOF })
-	got := sink.Send(context.Background(), message(event(1, "CA001", drift.Low)))
+	got := sink.Send(context.Background(), sinktest.Message(sinktest.Event(1, "CA001", drift.Low)))
 	if got.Result != notify.Later || strings.Contains(fmt.Sprint(got), "services") {
 		t.Errorf("got %+v, want later without the address", got)
 	}
@@ -366,7 +269,7 @@ func TestRequest(t *testing.T) {
 		body, _ = io.ReadAll(r.Body)
 		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader("ok"))}, nil
 	})
-	if got := sink.Send(context.Background(), message(event(1, "CA001", drift.Low))); got.Result != notify.Delivered {
+	if got := sink.Send(context.Background(), sinktest.Message(sinktest.Event(1, "CA001", drift.Low))); got.Result != notify.Delivered {
 		t.Fatalf("got %+v", got)
 	}
 	var p payload
@@ -379,7 +282,7 @@ func TestRequest(t *testing.T) {
 func BenchmarkCompose(b *testing.B) {
 	m := &notify.Message{}
 	for i := range shownEvents {
-		m.Items = append(m.Items, notify.Item{Event: event(uint64(i+1), "CA001: Require MFA", drift.High)})
+		m.Items = append(m.Items, notify.Item{Event: sinktest.Event(uint64(i+1), "CA001: Require MFA", drift.High)})
 	}
 	for b.Loop() {
 		if _, err := encode(compose(m, links)); err != nil {

@@ -1,94 +1,42 @@
 package teams
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/notify"
+	"github.com/cadrift/cadrift/internal/notify/sinktest"
 	"github.com/cadrift/cadrift/internal/words"
 )
 
-var update = flag.Bool("update", false, "write the golden files")
-
 var links = words.Links{External: "https://drift.contoso.example/"}
 
-func event(seq uint64, name string, severity drift.Severity) *drift.Event {
-	at := time.Date(2026, 11, 21, 20, 0, 0, 0, time.UTC)
-	return &drift.Event{
-		ID: drift.EventID("contoso", seq), Seq: seq, Time: at, Type: drift.DriftChanged,
-		Window: &drift.Window{From: at.Add(-time.Minute), To: at},
-		Tenant: "contoso", TenantID: "11111111-1111-1111-1111-111111111111",
-		Object:    &drift.Ref{Kind: drift.Policy, ID: "0d3c8b1e-5f2a-4c7d-9e6b-1a2f3c4d5e6f", Name: name},
-		Action:    drift.Updated,
-		Direction: new(drift.Weaker), Severity: severity, LockoutRisk: new(false),
-		Summary: drift.Visible(name) + ": state on → off",
-		Changes: []drift.Change{
-			{Path: "/state", Field: "State", Text: "State: on → off", Direction: drift.Weaker},
-			{Path: "/conditions/users/excludeUsers", Field: "Excluded users", Text: "Excluded users: + alex@contoso.example (Alex)", Direction: drift.Weaker},
-		},
-		Drift: drift.DriftOpened, DriftDirection: new(drift.Weaker), DriftSeverity: new(severity),
-		Actor:    &drift.Actor{Kind: "user", Name: "alex@contoso.example (Alex)", Time: at.Add(-48 * time.Second)},
-		Revision: 12, Chain: strings.Repeat("9f86d081", 8),
-	}
-}
-
-func message(events ...*drift.Event) *notify.Message {
-	m := &notify.Message{}
-	for _, e := range events {
-		m.Items = append(m.Items, notify.Item{Event: e})
-	}
-	return m
-}
-
 func TestGolden(t *testing.T) {
-	lockout := event(7, "CA009: Block legacy *apps* & [more](https://x.example)", drift.Critical)
-	lockout.LockoutRisk, lockout.LockoutReasons = new(true), []string{"the emergency account 33333333… is no longer excluded"}
-	group := message(lockout, event(8, "CA001", drift.High), event(9, "CA002", drift.Low))
+	lockout := sinktest.Lockout("CA009: Block legacy *apps* & [more](https://x.example)")
+	group := sinktest.Message(lockout, sinktest.Event(8, "CA001", drift.High), sinktest.Event(9, "CA002", drift.Low))
 	group.Items[1].Repeat = true
-	resolved := event(50, "CA001: {{DATE(2026-11-21T20:00:00Z)}}", drift.Medium)
+	resolved := sinktest.Event(50, "CA001: {{DATE(2026-11-21T20:00:00Z)}}", drift.Medium)
 	resolved.Drift, resolved.Direction = drift.DriftResolved, new(drift.Stronger)
-	fallback := message(lockout, event(8, "CA001", drift.High))
+	fallback := sinktest.Message(lockout, sinktest.Event(8, "CA001", drift.High))
 	fallback.Plain = true
 	for name, m := range map[string]*notify.Message{
-		"critical": message(event(42, "CA001: Require MFA for all users", drift.Critical)),
-		"group":    group, "resolved": message(resolved), "fallback": fallback,
+		"critical": sinktest.Message(sinktest.Event(42, "CA001: Require MFA for all users", drift.Critical)),
+		"group":    group, "resolved": sinktest.Message(resolved), "fallback": fallback,
 	} {
 		body, err := compose(m, links)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got bytes.Buffer
-		if err := json.Indent(&got, body, "", "  "); err != nil {
-			t.Fatal(err)
-		}
-		path := filepath.Join("testdata", name+".json")
-		if *update {
-			if err := os.WriteFile(path, got.Bytes(), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), got.String()); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
+		sinktest.Golden(t, name, body)
 	}
 }
 
@@ -186,42 +134,16 @@ func walk(t rapid.TB, node map[string]any, texts *[]string) {
 	}
 }
 
-var hostile = []string{
+var hostile = sinktest.Texts{
 	"<at>Alex</at>", "<AT>x</AT>", "[Sign in](https://evil.example)", "**bold** _it_ # head", "- list", "1. list", "\\*", "![i](x)", "~~s~~", "`code`",
 	"{{DATE(2026-11-21T20:00:00Z,SHORT)}}", "{{{{}}}}", "${user.name}", "@{triggerBody()}", "@@{x}", "&nbsp;&lt;", "<b>x</b>", "<script>alert(1)</script>", "\"quoted\"", "\\", "\\u0041",
 	"line\nbreak", "a\r\n\r\nb", "\x00", "\x1b[31mred", "\u202egnp.exe", "\u200b", "\u2028", "\xff\xfe", "𝕌𝕟𝕚", "👩‍👩‍👧‍👦", "javascript:alert(1)", "https://evil.example/login",
 	strings.Repeat("{{", 5000), strings.Repeat("\"", 10000), strings.Repeat("\\", 10000), strings.Repeat("😀", 5000), strings.Repeat("a", 30000), "",
 }
 
-func drawText(t *rapid.T, what string) string {
-	return rapid.OneOf(rapid.SampledFrom(hostile), rapid.String(), rapid.StringN(100, 700, -1)).Draw(t, what)
-}
-
-func drawEvent(t *rapid.T) *drift.Event {
-	e := event(rapid.Uint64Range(0, 99).Draw(t, "seq"), drawText(t, "name"), drift.Severity(rapid.IntRange(0, 4).Draw(t, "severity")))
-	e.Type = rapid.SampledFrom(drift.EventTypes()).Draw(t, "type")
-	e.Summary = rapid.SampledFrom([]string{e.Summary, drawText(t, "summary")}).Draw(t, "which")
-	e.Actor.Name, e.Reason, e.By, e.Chain = drawText(t, "actor"), drawText(t, "reason"), drawText(t, "by"), drawText(t, "chain")
-	e.Tenant, e.ID = drawText(t, "tenant"), drawText(t, "id")
-	for range rapid.IntRange(0, 20).Draw(t, "changes") {
-		e.Changes = append(e.Changes, drift.Change{Text: drawText(t, "change")})
-	}
-	if rapid.Bool().Draw(t, "lockout") {
-		e.LockoutRisk, e.LockoutReasons = new(true), []string{drawText(t, "lockout reason")}
-	}
-	e.Affects = []drift.Ref{{Kind: drift.Policy, Name: drawText(t, "affected")}}
-	return e
-}
-
 func TestHostileNames(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &notify.Message{Plain: rapid.IntRange(0, 4).Draw(t, "plain") == 0}
-		for range rapid.IntRange(1, shownEvents).Draw(t, "events") {
-			m.Items = append(m.Items, notify.Item{Event: drawEvent(t), Repeat: rapid.Bool().Draw(t, "repeat")})
-		}
-		for range rapid.IntRange(0, 3).Draw(t, "folded") {
-			m.Folded = append(m.Folded, drawEvent(t))
-		}
+		m := hostile.Message(t, shownEvents)
 		body, err := compose(m, links)
 		if err != nil {
 			t.Fatal(err)
@@ -233,9 +155,9 @@ func TestHostileNames(t *testing.T) {
 // Each hostile name comes out as one piece of text, equal to its visible form.
 func TestNameReadsAsItIs(t *testing.T) {
 	for _, name := range hostile {
-		e := event(1, name, drift.Critical)
+		e := sinktest.Event(1, name, drift.Critical)
 		e.Summary = "x"
-		body, err := compose(message(e), links)
+		body, err := compose(sinktest.Message(e), links)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -254,7 +176,7 @@ func TestNameReadsAsItIs(t *testing.T) {
 
 func TestDefuseKeepsTheText(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := drawText(t, "text")
+		s := hostile.Draw(t, "text")
 		if got := strings.Join(defuse(s), ""); got != s {
 			t.Fatalf("got %q, want %q", got, s)
 		}
@@ -263,15 +185,8 @@ func TestDefuseKeepsTheText(t *testing.T) {
 
 func TestAllOfAStormIsWithinBudget(t *testing.T) {
 	for _, plain := range []bool{false, true} {
-		m := &notify.Message{Plain: plain}
-		for i := range 240 {
-			e := event(uint64(i+1), strings.Repeat("\"{{", 60), drift.Critical)
-			if i < shownEvents {
-				m.Items = append(m.Items, notify.Item{Event: e, Repeat: true})
-			} else {
-				m.Folded = append(m.Folded, e)
-			}
-		}
+		m := sinktest.Storm(strings.Repeat("\"{{", 60), shownEvents)
+		m.Plain = plain
 		body, err := compose(m, words.Links{External: "https://drift.example/" + strings.Repeat("x", 500)})
 		if err != nil {
 			t.Fatal(err)
@@ -285,19 +200,11 @@ func TestAllOfAStormIsWithinBudget(t *testing.T) {
 	}
 }
 
-type transport func(*http.Request) (*http.Response, error)
-
-func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
 const address = "https://default.00.environment.api.powerplatform.example:443/powerautomate/automations/direct/workflows/x/triggers/manual/paths/invoke?api-version=1&sig=MARKERSIGNATURE"
 
-func newSink(t *testing.T, url string, rt transport) *Sink {
+func newSink(t *testing.T, url string, r sinktest.Receiver) notify.Sink {
 	t.Helper()
-	p, err := notify.NewPoster(notify.PostOptions{URL: drift.NewSecret(url), Transport: rt})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return New(p, links)
+	return New(sinktest.Poster(t, url, r), links)
 }
 
 func TestAnswers(t *testing.T) {
@@ -324,19 +231,13 @@ func TestAnswers(t *testing.T) {
 		{429, "", notify.Later, "HTTP 429"},
 		{502, "<html>", notify.Later, "HTTP 502"},
 	} {
-		sink := newSink(t, address, func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: c.status, Header: http.Header{"Retry-After": {"7"}}, Body: io.NopCloser(strings.NewReader(c.body))}, nil
-		})
-		got := sink.Send(context.Background(), message(event(1, "CA001", drift.Low)))
-		if got.Result != c.want || got.Reason != c.reason || got.RetryAfter != 7*time.Second {
-			t.Errorf("%d %q: got %+v, want %v, %q", c.status, c.body, got, c.want, c.reason)
-		}
+		sinktest.CheckAnswer(t, newSink(t, address, sinktest.Answers(c.status, c.body)), fmt.Sprintf("%d %q", c.status, c.body), c.want, c.reason)
 	}
 }
 
 func TestNoAnswerIsTriedAgain(t *testing.T) {
 	sink := newSink(t, address, func(*http.Request) (*http.Response, error) { return nil, io.ErrUnexpectedEOF })
-	got := sink.Send(context.Background(), message(event(1, "CA001", drift.Low)))
+	got := sink.Send(context.Background(), sinktest.Message(sinktest.Event(1, "CA001", drift.Low)))
 	if got.Result != notify.Later || strings.Contains(fmt.Sprint(got), "MARKER") {
 		t.Errorf("got %+v, want later without the address", got)
 	}
@@ -348,7 +249,7 @@ func TestRetiredConnectorIsRefused(t *testing.T) {
 			t.Errorf("%s: a request was made", host)
 			return nil, io.EOF
 		})
-		if got := sink.Send(context.Background(), message(event(1, "CA001", drift.Low))); got.Result != notify.Refused || !strings.Contains(got.Reason, "retired") {
+		if got := sink.Send(context.Background(), sinktest.Message(sinktest.Event(1, "CA001", drift.Low))); got.Result != notify.Refused || !strings.Contains(got.Reason, "retired") {
 			t.Errorf("%s: got %+v, want refused because it is retired", host, got)
 		}
 	}
@@ -376,7 +277,7 @@ func TestCheckAddressWarnsAndLetsPass(t *testing.T) {
 func BenchmarkCompose(b *testing.B) {
 	m := &notify.Message{}
 	for i := range shownEvents {
-		m.Items = append(m.Items, notify.Item{Event: event(uint64(i+1), "CA001: Require MFA", drift.High)})
+		m.Items = append(m.Items, notify.Item{Event: sinktest.Event(uint64(i+1), "CA001: Require MFA", drift.High)})
 	}
 	for b.Loop() {
 		if _, err := compose(m, links); err != nil {
