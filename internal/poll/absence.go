@@ -62,6 +62,7 @@ func (w *Watcher) doubt(ctx context.Context, readings []reading, now time.Time) 
 		_, open := ev.absences[key]
 		return !open
 	})
+	w.waitAnew(&ev, now)
 	for i := range readings {
 		r := &readings[i]
 		if !r.good() {
@@ -74,6 +75,27 @@ func (w *Watcher) doubt(ctx context.Context, readings []reading, now time.Time) 
 		w.confirm(ctx, r.kind, &ev, now)
 	}
 	return ev
+}
+
+// waitAnew lets what was noted ahead of now, before the clock was set back, be
+// of now: a deletion must not wait until the old time comes again.
+func (w *Watcher) waitAnew(ev *evidence, now time.Time) {
+	for _, times := range []map[drift.Key]time.Time{w.looked, w.fresh} {
+		for key, at := range times {
+			if at.After(now) {
+				times[key] = now
+			}
+		}
+	}
+	for key, a := range ev.absences {
+		if a.NotFound.After(now) {
+			a.NotFound = now
+		}
+		if a.Since.After(now) && a.Confirmed.IsZero() {
+			a.Since = now
+		}
+		ev.absences[key] = a
+	}
 }
 
 // noteMissing records what the listing lacks, and opens a quarantine when too
@@ -205,7 +227,7 @@ func (w *Watcher) askAboutDeletions(ctx context.Context, open []drift.Key, bin m
 		_, in := bin[key.ID]
 		return !in && ev.absences[key].Confirmed.IsZero() && key.Kind != drift.Group
 	})
-	if doubtful && now.Sub(w.audits.asked) >= auditEvery {
+	if doubtful && lapsed(w.audits.asked, auditEvery, now) {
 		ctx, cancel := context.WithTimeout(ctx, alertWaits)
 		defer cancel()
 		w.askAudits(ctx, now, false, now.Add(-auditReach))

@@ -327,8 +327,11 @@ func (w *Watcher) attributeLate(ctx context.Context) error {
 			since = early
 		}
 	}
-	quiet := now.Sub(w.audits.asked)
-	if quiet < auditEvery || len(waiting) == 0 && quiet < auditProbe {
+	every := auditEvery
+	if len(waiting) == 0 {
+		every = auditProbe
+	}
+	if !lapsed(w.audits.asked, every, now) {
 		return nil
 	}
 	w.askAudits(ctx, now, groups, since)
