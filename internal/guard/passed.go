@@ -25,6 +25,7 @@ func (g *Guard) Passed(ctx context.Context, s Sight) error {
 	if err := g.Arm(s.Time); err != nil {
 		return err
 	}
+	g.countAnew(s.Time)
 	g.lookAtAccounts(ctx, s.Time)
 	if err := g.settle(s); err != nil {
 		return err

@@ -271,6 +271,27 @@ const (
 	carryTime = time.Minute
 )
 
+// countAnew lets what was recorded ahead of now, before the clock was set back,
+// be of now: budgets and holds are kept at their full length, and no outcome
+// stays open until the old time comes again.
+func (g *Guard) countAnew(now time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, in := range g.intents {
+		if in.Time.After(now) {
+			in.Time = now
+		}
+	}
+	for id, since := range g.armed.Since {
+		if since.After(now) {
+			g.armed.Since[id] = now
+		}
+	}
+	if g.hourTold.After(now) {
+		g.hourTold = time.Time{}
+	}
+}
+
 // spent counts what the budgets have paid for.
 func (g *Guard) spent(now time.Time) Spent {
 	g.mu.Lock()
