@@ -57,6 +57,13 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *sink) slow(d time.Duration) { s.mu.Lock(); defer s.mu.Unlock(); s.delay = d }
 
+// refuse makes every answer a 502, or none.
+func (s *sink) refuse(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail = func() bool { return on }
+}
+
 // events are what a receiver took so far.
 func (s *sink) events(name string) []drift.Event {
 	s.mu.Lock()
