@@ -158,7 +158,7 @@ func (o outlook) reminders(r *Receiver, nudged map[string]time.Time, now time.Ti
 		for i := range t.findings {
 			f := &t.findings[i]
 			about := matter(t.id, f)
-			heard := latest(f.Since, nudged[about])
+			heard := latest(now, f.Since, nudged[about])
 			if now.Before(heard.Add(r.RemindEvery)) || acknowledged(f, now) {
 				continue
 			}
@@ -209,7 +209,7 @@ func (o outlook) heartbeat(r *Receiver, marked, delivered, now time.Time) []stor
 		return nil
 	}
 	t, ok := o.first(r)
-	heard := latest(marked, delivered)
+	heard := latest(now, marked, delivered)
 	switch {
 	case !ok:
 		return nil
@@ -278,11 +278,16 @@ func (o outlook) over(nudged map[string]time.Time) []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(nudged)), func(about string) bool { return open[about] })
 }
 
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
+// latest is the latest of times. One that lies ahead was noted before the clock
+// was set back and counts for nothing: it would silence us until it comes.
+func latest(now time.Time, times ...time.Time) time.Time {
+	var last time.Time
+	for _, at := range times {
+		if at.After(last) && !at.After(now) {
+			last = at
+		}
 	}
-	return b
+	return last
 }
 
 var _ nudgeStore = (*store.Store)(nil)

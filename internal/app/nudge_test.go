@@ -201,6 +201,26 @@ func TestHeartbeatsBreakSilenceOnly(t *testing.T) {
 }
 
 // A store that takes no writes is told once, and nothing is sent on its behalf.
+// The clock was a year ahead and is right after a restart: neither silence until
+// the old time comes again, nor a message at every look.
+func TestClockSetBackOverARestart(t *testing.T) {
+	var d *desk
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(365 * day)
+		d = newDesk(t, config.Receiver{Name: "oncall", RemindEvery: day}, config.Receiver{Name: "soc", HeartbeatEvery: day})
+		d.open("ca001", drift.Critical)
+		d.live(25 * time.Hour)
+		d.check("oncall", 1)
+		d.check("soc", 1)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		d.t = t
+		d.live(3*day + time.Hour)
+		d.check("oncall", 1+4) // one at once, then one a day
+		d.check("soc", 1+3)
+	})
+}
+
 func TestNudgerWaitsForTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t, config.Receiver{Name: "oncall", RemindEvery: time.Minute})

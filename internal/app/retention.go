@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/cadrift/cadrift/internal/config"
@@ -31,9 +32,24 @@ func (a *App) housekeep(ctx context.Context) error {
 			return nil
 		case <-timer.C:
 		}
-		a.prune(ctx, time.Now().UTC())
-		wait = prunedEvery(a.setup.Load().config.Retention)
+		now, s := time.Now().UTC(), a.setup.Load()
+		if !s.believes(now) {
+			a.log.Warn("nothing pruned: no good pass within a day says that the clock is right")
+			wait = time.Hour
+			continue
+		}
+		a.prune(ctx, now)
+		wait = prunedEvery(s.config.Retention)
 	}
+}
+
+// believes tells whether some tenant was read within a day. A clock that is
+// years ahead must not cost the history, and under such a clock no certificate
+// is valid and no pass is good.
+func (s *setup) believes(now time.Time) bool {
+	return slices.ContainsFunc(s.tenants, func(u *tenantUnit) bool {
+		return now.Sub(u.watcher.Status().LastGood).Abs() < 24*time.Hour
+	})
 }
 
 // prune does it once. What fails is logged and tried again the next day: a

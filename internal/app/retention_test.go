@@ -7,8 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/cadrift/cadrift/internal/config"
 	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/poll"
 	"github.com/cadrift/cadrift/internal/store"
 )
 
@@ -62,6 +65,44 @@ func TestPrune(t *testing.T) {
 	}
 	if reports[0].FromSeq != 2 {
 		t.Errorf("the chain begins at %d, want 2", reports[0].FromSeq)
+	}
+}
+
+// A clock that is a year ahead prunes nothing: nobody was read by it.
+func TestPruningBelievesTheClock(t *testing.T) {
+	s, err := store.Open(filepath.Join(t.TempDir(), "cadrift.db"), store.Options{Create: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	seen := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	for id, at := range map[string]time.Time{"a": seen, "b": seen.AddDate(-1, 0, 0)} {
+		if err := s.Bind(id, id); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Commit(drift.Commit{TenantID: id, Time: at, LastGood: at}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	schedule, err := poll.ParseSchedule("@every 1m", seen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := &setup{}
+	for _, id := range []string{"a", "b", "never seen"} {
+		w, err := poll.New(poll.Options{Tenant: id, TenantID: id, Store: s, Schedule: schedule, Metrics: poll.NewMetrics(prometheus.NewRegistry())})
+		if err != nil {
+			t.Fatal(err)
+		}
+		made.tenants = append(made.tenants, &tenantUnit{watcher: w})
+	}
+	for at, want := range map[time.Duration]bool{time.Hour: true, -time.Hour: true, 25 * time.Hour: false, 365 * 24 * time.Hour: false} {
+		if got := made.believes(seen.Add(at)); got != want {
+			t.Errorf("%s after the last good pass: %t, want %t", at, got, want)
+		}
+	}
+	if (&setup{}).believes(seen) {
+		t.Error("a clock is believed that nothing vouches for")
 	}
 }
 

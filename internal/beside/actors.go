@@ -61,10 +61,11 @@ func newAudits() audits {
 }
 
 // Due tells whether the audit log may be asked again: with a reason after
-// seconds, without one now and then.
+// seconds, without one now and then, and when the clock was set back behind
+// the last question.
 func (v *View) Due(now time.Time, reason bool) bool {
 	quiet := now.Sub(v.audits.asked)
-	return quiet >= auditProbe || reason && quiet >= auditEvery
+	return quiet >= auditProbe || reason && quiet >= auditEvery || quiet < 0
 }
 
 // Ask fetches audit records about the writes, as far back as their windows

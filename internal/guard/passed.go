@@ -24,6 +24,7 @@ func (g *Guard) Passed(ctx context.Context, s Sight) error {
 	if err := g.Arm(s.Time); err != nil {
 		return err
 	}
+	g.countAnew(s.Time)
 	g.lookAtAccounts(ctx, s.Time)
 	if err := g.settle(s); err != nil {
 		return err
@@ -143,9 +144,10 @@ func (g *Guard) conclude(in intent, o *drift.Object, now time.Time) error {
 	var after *drift.Object
 	switch in.Stage {
 	case verified, overtaken:
-		if in.Event == "" { // the answer was lost: this is the first anybody hears of it
+		if !in.Told { // the answer was lost: this is the first anybody hears of it
 			events = append(events, g.writtenEvent(in, in.Policy, nil, now))
 			after = o
+			in.Told = true
 		}
 		g.o.Metrics.wrote(g.o.Tenant, verified)
 	case unverified:
@@ -158,20 +160,7 @@ func (g *Guard) conclude(in intent, o *drift.Object, now time.Time) error {
 		g.o.Metrics.wrote(g.o.Tenant, failed)
 		g.o.Logger.Warn("guard write did not take place", "tenant", g.o.Tenant, "policy", in.Policy.ID, "note", in.Note)
 	}
-	told, err := g.keep(in, events, after)
-	if err == nil && len(told) > 0 && in.Event == "" {
-		g.remember(in.ID, told[0].ID)
-	}
-	return err
-}
-
-// remember notes in memory which event told an intent.
-func (g *Guard) remember(intentID, eventID string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if in := g.intents[intentID]; in != nil {
-		in.Event = eventID
-	}
+	return g.keep(in, events, after)
 }
 
 // permitted tells whether writing is permitted at all, and names the missing

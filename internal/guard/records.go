@@ -75,8 +75,8 @@ type intent struct {
 	// for the PATCH; Seen that of the read-back that showed the ids.
 	Before time.Time `json:"before,omitzero"`
 	Seen   time.Time `json:"seen,omitzero"`
-	// Event is the guard.written that told it.
-	Event string `json:"event,omitempty"`
+	// Told tells that a guard.written told it, which one transaction records.
+	Told bool `json:"told,omitempty"`
 }
 
 // open tells that the outcome is not settled: nothing is written to the policy
@@ -231,12 +231,12 @@ func (g *Guard) amnesty() []drift.Entry {
 // store, and what a PATCH came to even when the store failed: what happened in
 // Graph happened. A settled outcome that could not be recorded is settled
 // again by the next pass.
-func (g *Guard) keep(in intent, events []drift.Event, after *drift.Object, more ...drift.Entry) ([]drift.Event, error) {
+func (g *Guard) keep(in intent, events []drift.Event, after *drift.Object) error {
 	record, err := entry(kindIntent, in.ID, in)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	entries := append(more, record)
+	entries := []drift.Entry{record}
 	g.mu.Lock()
 	for _, id := range slices.Sorted(maps.Keys(g.intents)) {
 		if old := g.intents[id]; id != in.ID && !old.open() && in.Time.Sub(old.Time) > 2*day {
@@ -244,15 +244,16 @@ func (g *Guard) keep(in intent, events []drift.Event, after *drift.Object, more 
 		}
 	}
 	g.mu.Unlock()
-	told, err := g.o.Journal.Record(entries, events, after)
+	_, err = g.o.Journal.Record(entries, events, after)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if err != nil {
 		switch in.Stage {
 		case sent, unknown, refused, void:
+			in.Told = false
 			g.intents[in.ID] = &in
 		}
-		return nil, fmt.Errorf("record write: %w", err)
+		return fmt.Errorf("record write: %w", err)
 	}
 	for _, e := range entries {
 		if e.Kind == kindIntent && e.Value == nil {
@@ -260,7 +261,7 @@ func (g *Guard) keep(in intent, events []drift.Event, after *drift.Object, more 
 		}
 	}
 	g.intents[in.ID] = &in
-	return told, nil
+	return nil
 }
 
 const (
@@ -270,6 +271,27 @@ const (
 	// only the intent's time survives a crash.
 	carryTime = time.Minute
 )
+
+// countAnew lets what was recorded ahead of now, before the clock was set back,
+// be of now: budgets and holds are kept at their full length, and no outcome
+// stays open until the old time comes again.
+func (g *Guard) countAnew(now time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, in := range g.intents {
+		if in.Time.After(now) {
+			in.Time = now
+		}
+	}
+	for id, since := range g.armed.Since {
+		if since.After(now) {
+			g.armed.Since[id] = now
+		}
+	}
+	if g.hourTold.After(now) {
+		g.hourTold = time.Time{}
+	}
+}
 
 // spent counts what the budgets have paid for.
 func (g *Guard) spent(now time.Time) Spent {

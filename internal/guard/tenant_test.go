@@ -383,6 +383,24 @@ func TestLostAnswerIsReadFirst(t *testing.T) {
 	}
 }
 
+// A process that ends between a write and the pass that sees it has told the
+// write already.
+func TestAWriteIsToldOnceAcrossARestart(t *testing.T) {
+	inRig(t, guard.Enforce, writer, func(r *rig) {
+		r.policy("CA001", everyone)
+		r.open()
+		r.passes(1)
+		r.expect("guard.armed", "guard.written")
+		r.close()
+		r.open()
+		r.passes(3)
+		if n := len(r.patches()); n != 1 {
+			t.Errorf("%d writes, want 1", n)
+		}
+		r.expect("guard.armed", "guard.written")
+	})
+}
+
 // A second automation takes the exclusion away each time: three writes, then
 // the breaker, which names it as far as the history does; a restart does not
 // refill the budget, guard apply does.

@@ -33,15 +33,14 @@ func (g *Guard) write(ctx context.Context, o order) (more bool, err error) {
 		ID: fold(o.row.Object.ID) + "/" + now.Format("20060102T150405.000000000"), Policy: o.row.Object, Time: now,
 		Add: o.row.Add, Undo: o.undo, Granted: o.granted, By: o.by, Why: o.why, Stage: stored,
 	}
-	if _, err := g.keep(in, nil, nil); err != nil {
+	if err := g.keep(in, nil, nil); err != nil {
 		return false, err // no intent, no write
 	}
 	fresh, body, stop := g.prepare(ctx, &in)
 	if stop != "" {
 		in.Stage, in.Note = void, stop
 		g.o.Logger.Info("guard did not write", "tenant", g.o.Tenant, "policy", in.Policy.ID, "reason", stop)
-		_, err := g.keep(in, nil, nil)
-		return ctx.Err() == nil, err
+		return ctx.Err() == nil, g.keep(in, nil, nil)
 	}
 	fault := g.patch(ctx, in, body)
 	if again(fault) {
@@ -196,29 +195,28 @@ func (g *Guard) result(ctx context.Context, in intent, fresh drift.Object, fault
 	default:
 		in.Stage, in.Note = void, fault.Error()
 		g.o.Logger.Warn("guard write did not take place", "tenant", g.o.Tenant, "policy", in.Policy.ID, "err", fault)
-		_, err := g.keep(in, nil, nil)
-		return false, err
+		return false, g.keep(in, nil, nil)
 	}
 	after := g.readBack(ctx, &in)
 	if in.Stage == unknown && in.Seen.IsZero() {
-		_, err := g.keep(in, nil, nil)
-		return false, err
+		return false, g.keep(in, nil, nil)
 	}
-	in.Stage = sent
+	in.Stage, in.Told = sent, true
 	if after == nil { // what it must have become
 		after = in.apply(fresh)
 	}
-	told, err := g.keep(in, []drift.Event{g.writtenEvent(in, in.Policy, &fresh, now)}, after)
-	if err == nil && len(told) > 0 {
-		g.remember(in.ID, told[0].ID)
-	}
+	err = g.keep(in, []drift.Event{g.writtenEvent(in, in.Policy, &fresh, now)}, after)
 	return err == nil && ctx.Err() == nil, err
 }
 
 // readBack looks once whether the write shows. Not seeing it proves nothing:
 // replicas lag.
 func (g *Guard) readBack(ctx context.Context, in *intent) *drift.Object {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+	limit := 15 * time.Second
+	if ctx.Err() != nil { // a shutdown has waited for the PATCH already; the next life looks as well
+		limit = 3 * time.Second
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	item, err := g.o.Graph.Get(ctx, drift.Policy, in.Policy.ID)
 	if err != nil {
@@ -241,7 +239,7 @@ func (g *Guard) readBack(ctx context.Context, in *intent) *drift.Object {
 
 // refusedByGraph stops the policy and says why.
 func (g *Guard) refusedByGraph(in intent, fresh drift.Object, now time.Time) error {
-	if _, err := g.keep(in, nil, nil); err != nil {
+	if err := g.keep(in, nil, nil); err != nil {
 		return err
 	}
 	e := g.event(drift.GuardFailed, drift.High, now)

@@ -35,7 +35,7 @@ func (w *Worker) deliver(ctx context.Context, b *batch) bool {
 		w.complain(out.Reason)
 		w.tally(b, countRetried)
 		d := max(w.hold(out.RetryAfter, now), backoff(b.attempts+1))
-		w.note(func() error { return w.Outbox.Retry(w.Receiver, ids, now.Add(d), out.Reason) })
+		w.note(func() error { return w.Outbox.Retry(w.Receiver, ids, w.now().Add(d), out.Reason) })
 		return false
 	default:
 		w.Logger.Error("receiver refused events for good, parked", "reason", out.Reason, "events", ids)

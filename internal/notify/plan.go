@@ -104,7 +104,8 @@ func ready(deliveries []drift.Delivery, now time.Time) (out []row, next time.Tim
 	for i := range deliveries {
 		d := &deliveries[i]
 		r := row{d, subject(&d.Event), loudness(&d.Event) >= int(drift.Critical)}
-		if d.Next.After(now) && !held[r.subject] {
+		// No wait is as long as this: the clock was set back since.
+		if d.Next.After(now) && d.Next.Sub(now) <= max(lastBackoff, maxRetryAfter) && !held[r.subject] {
 			held[r.subject] = true
 			if next.IsZero() || d.Next.Before(next) {
 				next = d.Next

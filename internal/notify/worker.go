@@ -54,6 +54,8 @@ type Worker struct {
 	wake    chan struct{}
 	success atomic.Int64 // UnixMilli of the last success, 0 unknown
 
+	began time.Time
+
 	// Owned by Run.
 	pace     pace
 	resume   time.Time // no try before this
@@ -70,7 +72,7 @@ func NewWorker(o Options) (*Worker, error) {
 		return nil, errors.New("prepare notification worker: an option is missing")
 	}
 	o.Logger = o.Logger.With("receiver", o.Receiver)
-	w := &Worker{Options: o, wake: make(chan struct{}, 1)}
+	w := &Worker{Options: o, wake: make(chan struct{}, 1), began: time.Now()}
 	w.pace.limits = o.Sink.Limits()
 	o.Metrics.start(o.Receiver)
 	if !o.LastSuccess.IsZero() {
@@ -94,6 +96,10 @@ func (w *Worker) LastSuccess() time.Time {
 	}
 	return time.Time{}
 }
+
+// now is the time by which tries are put off. It goes on evenly, whatever
+// happens to the wall clock: one that is set back must not put them off more.
+func (w *Worker) now() time.Time { return w.began.Add(time.Since(w.began)) }
 
 func (w *Worker) succeeded(at time.Time) {
 	w.success.Store(at.UnixMilli())
@@ -131,7 +137,7 @@ func (w *Worker) sleep(ctx context.Context, d time.Duration) {
 // round sends what may be sent now and says how long there is nothing to do.
 func (w *Worker) round(ctx context.Context) time.Duration {
 	for ctx.Err() == nil {
-		now := time.Now()
+		now := w.now()
 		if d := w.resume.Sub(now); d > 0 {
 			return d
 		}

@@ -3,13 +3,14 @@ package opstest
 import (
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"math/big"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,16 +29,20 @@ type mount struct {
 	n   int
 }
 
+// put makes the files the mount's. Those in folders are reached by a link to
+// the folder.
 func (m *mount) put(files map[string]string) {
 	m.t.Helper()
 	m.n++
 	version := fmt.Sprintf("..version%d", m.n)
-	must(m.t, os.MkdirAll(filepath.Join(m.dir, version), 0o700))
 	for name, text := range files {
-		must(m.t, os.WriteFile(filepath.Join(m.dir, version, name), []byte(text), 0o600))
-		link := filepath.Join(m.dir, name)
+		path := filepath.Join(m.dir, version, name)
+		must(m.t, os.MkdirAll(filepath.Dir(path), 0o700))
+		must(m.t, os.WriteFile(path, []byte(text), 0o600))
+		top, _, _ := strings.Cut(name, "/")
+		link := filepath.Join(m.dir, top)
 		if _, err := os.Lstat(link); err != nil {
-			must(m.t, os.Symlink(filepath.Join("..data", name), link))
+			must(m.t, os.Symlink(filepath.Join("..data", top), link))
 		}
 	}
 	tmp := filepath.Join(m.dir, "..data_tmp")
@@ -184,51 +189,141 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// SIGTERM ends the daemon well within the supervisor's patience, whatever it
-// is doing, and loses nothing.
-func TestDrain(t *testing.T) {
+// The certificate of the page is exchanged under the running daemon, in an
+// ordinary file and in a mount; a broken one keeps nobody from the health check
+// once it is whole again.
+func TestRotateWebCertificate(t *testing.T) {
 	t.Parallel()
-	t.Run("during a pass", func(t *testing.T) {
-		t.Parallel()
-		r := newRig(t, 1)
-		d := r.start(nil)
-		eventually(t, 20*time.Second, "a first pass", d.ready)
-		slow := graphsim.Fault{Delay: time.Minute}
-		asked := make(chan struct{}, 100)
-		r.cloud.OnRequest(func(req *http.Request) *graphsim.Fault { asked <- struct{}{}; return &slow })
-		<-asked
-		stopsWithin(t, d, 5*time.Second)
-	})
-	t.Run("during a send", func(t *testing.T) {
-		t.Parallel()
-		r := newRig(t, 1)
-		d := r.start(nil)
-		eventually(t, 20*time.Second, "a first pass", d.ready)
-		eventually(t, 20*time.Second, "the baseline told", func() bool {
-			return r.sink.count("a", "baseline.pinned") == 1 && r.sink.count("b", "baseline.pinned") == 1
-		})
-		r.sink.slow(2 * time.Second)
-		r.switchTo(0, 0, "disabled")
-		eventually(t, 20*time.Second, "the change recorded", func() bool { return strings.Contains(d.output(), "drift.changed") })
-		time.Sleep(200 * time.Millisecond) // the message is under way
-		stopsWithin(t, d, 22*time.Second)
-		if n := r.sink.count("a", "drift.changed"); n != 1 {
-			t.Errorf("%d messages arrived, want the one that was under way", n)
+	r := newRig(t, 1)
+	m := &mount{t: t, dir: filepath.Join(r.dir, "tls")}
+	put := func(serial int64) {
+		text, _ := certificate(t, serial, time.Now().Add(time.Hour))
+		m.put(map[string]string{"tls.pem": text})
+	}
+	put(1)
+	r.file("web.yaml", "tls_server_config: {cert_file: tls/tls.pem, key_file: tls/tls.pem}\n")
+	r.config["web"] = map[string]any{"listen": "127.0.0.1:0", "config_file": "web.yaml"}
+	r.write()
+	d := r.start(nil)
+	served := func() int64 {
+		conn, err := tls.Dial("tcp", strings.TrimPrefix(d.web, "http://"), &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			return 0
 		}
-		r.sink.slow(0)
-		d = r.start(nil)
-		eventually(t, 20*time.Second, "a pass after the restart", d.ready)
-		time.Sleep(500 * time.Millisecond)
-		if n := r.sink.count("a", "drift.changed"); n != 1 {
-			t.Errorf("%d messages after the restart: the answer was not waited for", n)
-		}
-	})
+		defer conn.Close()
+		return conn.ConnectionState().PeerCertificates[0].SerialNumber.Int64()
+	}
+	if got := served(); got != 1 {
+		t.Fatalf("certificate %d, want 1", got)
+	}
+	put(2)
+	eventually(t, 5*time.Second, "the mounted certificate served", func() bool { return served() == 2 })
+	m.put(map[string]string{"tls.pem": "no certificate"})
+	eventually(t, 5*time.Second, "the broken certificate refused", func() bool { return served() == 0 })
+	put(3)
+	eventually(t, 5*time.Second, "the next certificate served", func() bool { return served() == 3 })
+	// From the mount to ordinary files.
+	text, _ := certificate(t, 4, time.Now().Add(time.Hour))
+	r.file("plain.pem", text)
+	r.file("web.yaml", "tls_server_config: {cert_file: plain.pem, key_file: plain.pem}\n")
+	eventually(t, 5*time.Second, "the ordinary certificate served", func() bool { return served() == 4 })
+	if n := strings.Count(d.output(), `"msg":"running"`); n != 1 || d.ended() {
+		t.Errorf("%d starts, want one", n)
+	}
 }
 
-func stopsWithin(t *testing.T, d *daemon, limit time.Duration) {
-	t.Helper()
-	took, err := d.stop(syscall.SIGTERM, 25*time.Second)
-	if err != nil || took > limit {
-		t.Errorf("ended after %s with %v, want 0 within %s", took, err, limit)
+// The baseline's files are exchanged under the running daemon, in every way in
+// which such directories come: file by file, as a mount, as a link to the whole.
+// Bad files in between change nothing.
+func TestRotateBaseline(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1)
+	d := r.start(nil)
+	eventually(t, 20*time.Second, "a first pass", d.ready)
+	r.cli("export", filepath.Join(r.dir, "exported"))
+	d.stop(syscall.SIGTERM, 25*time.Second)
+	good, bad := map[string]string{}, map[string]string{}
+	paths, err := filepath.Glob(filepath.Join(r.dir, "exported", "policy", "*.json"))
+	must(t, err)
+	for i, path := range paths {
+		text, err := os.ReadFile(path)
+		must(t, err)
+		name := "policy/" + filepath.Base(path)
+		good[name], bad[name] = string(text), string(text)
+		if i == 0 {
+			bad[name] = string(text[:len(text)/2])
+		}
+	}
+	if len(good) != 4 {
+		t.Fatalf("%d policies exported, want 4", len(good))
+	}
+	other := maps.Clone(good)
+	for name, text := range good {
+		other[name] = strings.Replace(text, `"enabled"`, `"disabled"`, 1)
+	}
+	for name, into := range map[string]func(dir string) func(files map[string]string){
+		"ordinary files": func(dir string) func(map[string]string) {
+			return func(files map[string]string) {
+				for name, text := range files {
+					r.file(filepath.Join(dir, name), text)
+				}
+			}
+		},
+		"mount": func(dir string) func(map[string]string) {
+			m := &mount{t: t, dir: filepath.Join(r.dir, dir)}
+			return m.put
+		},
+		"link": func(dir string) func(map[string]string) {
+			n := 0
+			return func(files map[string]string) {
+				n++
+				checkout := fmt.Sprintf("%s-checkout%d", dir, n)
+				for name, text := range files {
+					r.file(filepath.Join(checkout, name), text)
+				}
+				link := filepath.Join(r.dir, dir)
+				must(t, os.Symlink(checkout, link+".new"))
+				must(t, os.Rename(link+".new", link))
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := "base-" + strings.ReplaceAll(name, " ", "-")
+			put := into(dir)
+			put(good)
+			r.tenant(0)["baseline"] = map[string]any{"dir": dir}
+			r.write()
+			d := r.start(nil)
+			eventually(t, 20*time.Second, "a first pass", d.ready)
+			open := func() float64 {
+				sum := 0.0
+				_, text := d.get("/metrics")
+				for line := range strings.SplitSeq(text, "\n") {
+					if strings.HasPrefix(line, "cadrift_drift_open{") {
+						var v float64
+						fmt.Sscan(line[strings.LastIndexByte(line, ' ')+1:], &v)
+						sum += v
+					}
+				}
+				return sum
+			}
+			eventually(t, 10*time.Second, "no drift", func() bool { return open() == 0 })
+			put(other)
+			eventually(t, 10*time.Second, "drift from the other files", func() bool { return open() == 4 })
+			put(bad)
+			eventually(t, 10*time.Second, "the bad file told", func() bool {
+				_, text := d.get("/api/v1/status")
+				return strings.Contains(text, `"baseline_problem"`)
+			})
+			if n := open(); n != 4 {
+				t.Errorf("%v drifts with a bad file, want the 4 of the last good ones", n)
+			}
+			put(good)
+			eventually(t, 10*time.Second, "no drift again", func() bool { return open() == 0 })
+			if _, text := d.get("/api/v1/status"); strings.Contains(text, `"baseline_problem":"r`) {
+				t.Errorf("the problem is over, the status says %s", text)
+			}
+			d.stop(syscall.SIGTERM, 25*time.Second)
+		})
 	}
 }

@@ -21,12 +21,14 @@ type sink struct {
 	got   map[string][]drift.Event
 	delay time.Duration
 	fail  func() bool
+	busy  int
+	end   chan struct{}
 }
 
 func newSink(t *testing.T) *sink {
-	s := &sink{got: map[string][]drift.Event{}}
+	s := &sink{got: map[string][]drift.Event{}, end: make(chan struct{})}
 	s.server = httptest.NewServer(s)
-	t.Cleanup(func() { s.server.CloseClientConnections(); s.server.Close() })
+	t.Cleanup(func() { close(s.end); s.server.CloseClientConnections(); s.server.Close() })
 	return s
 }
 
@@ -41,21 +43,34 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	delay, fail := s.delay, s.fail != nil && s.fail()
+	s.busy++
 	s.mu.Unlock()
-	if delay > 0 {
-		time.Sleep(delay)
+	select {
+	case <-time.After(delay):
+	case <-s.end:
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.busy--
 	if fail {
 		w.WriteHeader(http.StatusBadGateway)
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	name := strings.TrimPrefix(r.URL.Path, "/")
 	s.got[name] = append(s.got[name], e)
 }
 
 func (s *sink) slow(d time.Duration) { s.mu.Lock(); defer s.mu.Unlock(); s.delay = d }
+
+// held counts the messages that wait for their answer.
+func (s *sink) held() int { s.mu.Lock(); defer s.mu.Unlock(); return s.busy }
+
+// refuse makes every answer a 502, or none.
+func (s *sink) refuse(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail = func() bool { return on }
+}
 
 // events are what a receiver took so far.
 func (s *sink) events(name string) []drift.Event {

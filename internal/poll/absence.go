@@ -61,6 +61,7 @@ func (w *Watcher) doubt(ctx context.Context, readings []reading, now time.Time) 
 		_, open := ev.absences[key]
 		return !open
 	})
+	w.waitAnew(&ev, now)
 	for i := range readings {
 		r := &readings[i]
 		if !r.good() {
@@ -73,6 +74,27 @@ func (w *Watcher) doubt(ctx context.Context, readings []reading, now time.Time) 
 		w.confirm(ctx, r.kind, &ev, now)
 	}
 	return ev
+}
+
+// waitAnew lets what was noted ahead of now, before the clock was set back, be
+// of now: a deletion must not wait until the old time comes again.
+func (w *Watcher) waitAnew(ev *evidence, now time.Time) {
+	for _, times := range []map[drift.Key]time.Time{w.looked, w.fresh} {
+		for key, at := range times {
+			if at.After(now) {
+				times[key] = now
+			}
+		}
+	}
+	for key, a := range ev.absences {
+		if a.NotFound.After(now) {
+			a.NotFound = now
+		}
+		if a.Since.After(now) && a.Confirmed.IsZero() {
+			a.Since = now
+		}
+		ev.absences[key] = a
+	}
 }
 
 // noteMissing records what the listing lacks, and opens a quarantine when too

@@ -3,11 +3,9 @@ package poll
 import (
 	"crypto/sha256"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/cadrift/cadrift/internal/canon"
@@ -74,20 +72,28 @@ func readBaselineFile(kind drift.Kind, path string) (drift.Object, error) {
 	return obj, nil
 }
 
-// stampDir is a fingerprint of the files' names, sizes and times.
+// stampDir is a fingerprint of the files that [ReadBaselineDir] reads: their
+// names, sizes and times, and where they really lie, since mounts and checkouts
+// exchange links to files, folders or the whole.
 func stampDir(dir string) string {
 	h := sha256.New()
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".json") {
-			return err
+	for _, kind := range drift.Kinds() {
+		folder := filepath.Join(dir, string(kind))
+		paths, err := filepath.Glob(filepath.Join(folder, "*.json"))
+		fmt.Fprintln(h, err)
+		for _, path := range append(paths, folder) {
+			real, err := filepath.EvalSymlinks(path)
+			if err != nil {
+				continue
+			}
+			if info, err := os.Stat(real); err == nil && info.IsDir() {
+				fmt.Fprintf(h, "%s\x00%s\n", path, real)
+			} else if err == nil {
+				fmt.Fprintf(h, "%s\x00%s\x00%d\x00%d\n", path, real, info.Size(), info.ModTime().UnixNano())
+			}
 		}
-		// Stat, not Lstat: in a Kubernetes mount the files are links.
-		if info, err := os.Stat(path); err == nil {
-			fmt.Fprintf(h, "%s\x00%d\x00%d\n", path, info.Size(), info.ModTime().UnixNano())
-		}
-		return nil
-	})
-	return fmt.Sprintf("%x %v", h.Sum(nil), err)
+	}
+	return fmt.Sprintf("%x", h.Sum(nil))
 }
 
 // readDirAtStart makes the files the baseline. Files that cannot be read stop

@@ -237,7 +237,7 @@ func (w *Watcher) recoveredEvent(c *condition, now time.Time) drift.Event {
 	return drift.Event{
 		Time: now, Type: drift.MonitorRecovered, Tenant: w.o.Tenant, TenantID: w.o.TenantID,
 		Severity: drift.Low, Reason: string(c.Reason), Kinds: c.Kinds,
-		Summary: fmt.Sprintf("seeing again after %s (%s)", now.Sub(c.Since).Round(time.Second), c.Reason),
+		Summary: fmt.Sprintf("seeing again after %s (%s)", max(now.Sub(c.Since), 0).Round(time.Second), c.Reason),
 	}
 }
 

@@ -114,7 +114,7 @@ func lastEventOf(events []drift.Event, f drift.Finding) string {
 func (w *Watcher) flush() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.o.Store == nil || w.degraded || !w.lastGood.After(w.flushed) {
+	if w.o.Store == nil || w.degraded || w.lastGood.IsZero() || w.lastGood.Equal(w.flushed) {
 		return
 	}
 	if _, err := w.commitLocked(drift.Commit{TenantID: w.o.TenantID, Time: w.lastGood, LastGood: w.lastGood}); err != nil {

@@ -83,6 +83,9 @@ func (w *Watcher) blockedLocked() string {
 	if w.degraded {
 		return "the store takes no writes"
 	}
+	if apart := w.apart(); apart != "" {
+		return apart
+	}
 	for _, a := range w.state.Absences {
 		if a.Quarantined {
 			return "objects are quarantined: too many are missing from the listing at once"

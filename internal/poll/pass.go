@@ -14,23 +14,29 @@ import (
 // only when the store's state is unknown and the process must start anew.
 func (w *Watcher) Run(ctx context.Context) error {
 	defer w.flush()
-	due := time.Now()
+	due := wall(time.Now())
 	for {
+		begin := time.Now()
 		w.promise(longestTurn)
 		if err := w.Pass(ctx); err != nil {
 			return err
 		}
-		due = w.nextDue(due)
+		now := time.Now()
+		due = w.nextDue(due, now, now.Sub(begin))
 		if err := w.waitLooking(ctx, due); err != nil || ctx.Err() != nil {
 			return err
 		}
 	}
 }
 
-// nextDue is the next due time that lies ahead; those that passed meanwhile
-// are counted as skipped.
-func (w *Watcher) nextDue(due time.Time) time.Time {
-	now := time.Now()
+// nextDue is the next due time that lies ahead; those that passed while the
+// pass took its time are counted as skipped. After a clock that was set, or a
+// sleep of the machine, due times count from now on.
+func (w *Watcher) nextDue(due, now time.Time, took time.Duration) time.Time {
+	now = wall(now)
+	if due.After(now.Add(time.Second)) || now.Sub(due) > took+time.Minute {
+		due = now
+	}
 	for {
 		next := w.o.Schedule.Next(due)
 		if next.IsZero() {
@@ -46,23 +52,29 @@ func (w *Watcher) nextDue(due time.Time) time.Time {
 
 // waitLooking waits for due, and asks again for absent objects on the way.
 func (w *Watcher) waitLooking(ctx context.Context, due time.Time) error {
+	wait := newWait(due, time.Now())
 	for {
-		wake := due
+		now := time.Now()
+		left := wait.left(now)
+		if left <= 0 {
+			return nil
+		}
+		nap, look := min(left, longestNap), false
 		w.mu.Lock()
-		if at, ok := w.nextLook(); ok && at.Before(due) {
-			wake = at
+		if at, ok := w.nextLook(); ok && at.Sub(wall(now)) <= nap {
+			nap, look = at.Sub(wall(now)), true
 		}
 		w.mu.Unlock()
-		w.promise(time.Until(wake))
-		timer := time.NewTimer(time.Until(wake))
+		w.promise(nap)
+		timer := time.NewTimer(nap)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return nil
 		case <-timer.C:
 		}
-		if !wake.Before(due) {
-			return nil
+		if !look {
+			continue
 		}
 		w.promise(longestTurn)
 		if err := w.lookAgain(ctx); err != nil {
@@ -154,8 +166,9 @@ func (w *Watcher) conclude(readings []reading, ev evidence, now time.Time) error
 	}
 	w.result = resultOf(readings)
 	good := w.result != Failed
+	w.compareClocks(readings)
 	w.watchBlindness(readings, &a, now)
-	if good && (!a.commit.Empty() || now.Sub(w.flushed) >= flushEvery) {
+	if good && (!a.commit.Empty() || lapsed(w.flushed, flushEvery, now)) {
 		a.commit.LastGood = now
 	}
 	if err := w.settleLocked(a, now); err != nil || w.degraded {

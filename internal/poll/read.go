@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/cadrift/cadrift/internal/beside"
 	"github.com/cadrift/cadrift/internal/canon"
@@ -27,6 +28,8 @@ type reading struct {
 	version uint64
 	// objects are the listed ones by id.
 	objects map[string]drift.Object
+	// ahead is how far our clock is ahead of Graph's, when Graph says its time.
+	ahead time.Duration
 	// asked are, of groups, the ids that were asked for: a group that nobody
 	// excludes any more is not missing.
 	asked map[string]bool
@@ -63,7 +66,11 @@ func (w *Watcher) read(ctx context.Context) []reading {
 			}
 			continue
 		}
-		out = append(out, w.understand(listing))
+		r := w.understand(listing)
+		if !listing.Date.IsZero() {
+			r.ahead = wall(listing.At).Sub(listing.Date)
+		}
+		out = append(out, r)
 	}
 	if slices.Contains(w.o.Kinds, drift.Group) && shared == nil {
 		if r, ok := w.readGroups(ctx, out); ok {

@@ -103,7 +103,9 @@ type Watcher struct {
 	result   Result
 	everGood bool
 	degraded bool
-	dir      dirState
+	// ahead is how far our clock was ahead of Graph's in the last pass.
+	ahead time.Duration
+	dir   dirState
 	// expectations are the announced changes, over or not.
 	expectations []drift.Expectation
 	waiting      []awaiting // events without their actor
@@ -183,6 +185,9 @@ func (w *Watcher) window(kind drift.Kind, now time.Time) *drift.Window {
 	from, ok := w.readAt[kind]
 	if !ok {
 		from = w.state.LastGood
+	}
+	if from.After(now) { // the clock was set back since
+		from = now
 	}
 	return &drift.Window{From: from, To: now}
 }
