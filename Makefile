@@ -1,7 +1,7 @@
 # make demo     the daemon against a simulated tenant, nothing else needed
 # make test     every test, with everyday counts
 # make check    what has to be clean before a change lands
-# make oracles  the tests that ask other people's programs: Prometheus, npm
+# make oracles  the tests that ask other people's programs: Prometheus, npm, and as root systemd
 # make release  tarballs, checksums and bills of materials under dist/
 # make vuln     known vulnerabilities, by a dated database when VULNDB has one
 # make long     every test with full counts (an hour); CADRIFT_SEED=N repeats a run
@@ -13,6 +13,8 @@ VULNDB      ?= ../shared/schemas/vulndb.tar.gz
 GOVULNCHECK  = $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.1.4
 LDFLAGS      = -s -w -buildid= -X main.version=$(VERSION) -X github.com/prometheus/common/version.Version=$(VERSION)
 
+DIST         = dist
+ARCHES       = amd64 arm64
 EPOCH       ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 export CGO_ENABLED = 0
@@ -62,6 +64,7 @@ long:
 
 oracles:
 	CADRIFT_ORACLES=1 $(GO) test -count 1 -timeout 10m ./deploy ./internal/notify
+	CADRIFT_ORACLES=1 $(GO) test -count 1 -timeout 5m -run Systemd ./internal/opstest
 
 # What is made from something else; a test fails while it is stale.
 generate: man
@@ -85,13 +88,13 @@ vuln:
 
 # The same sources give the same bytes in any directory.
 release:
-	rm -rf dist && mkdir -p dist
-	@set -e; for arch in amd64 arm64; do \
-	  name=cadrift_$(VERSION)_linux_$$arch; mkdir -p dist/$$name; \
-	  GOOS=linux GOARCH=$$arch $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o dist/$$name/cadrift ./cmd/cadrift; \
-	  cp -r $(wildcard README.md) config deploy/systemd deploy/man deploy/prometheus deploy/grafana deploy/entra deploy/docs deploy/runbook.md dist/$$name/; \
-	  (cd deploy/tools && $(GO) run ./sbom ../../dist/$$name/cadrift $(VERSION)) > dist/$$name.cdx.json; \
-	  tar --sort=name --mtime=@$(EPOCH) --owner=0 --group=0 --numeric-owner --mode=u+rwX,go+rX,go-w -C dist -cf - $$name | gzip -n > dist/$$name.tar.gz; \
-	  rm -r dist/$$name; \
+	rm -rf $(DIST) && mkdir -p $(DIST)
+	@set -e; for arch in $(ARCHES); do \
+	  name=cadrift_$(VERSION)_linux_$$arch; mkdir -p $(DIST)/$$name; \
+	  GOOS=linux GOARCH=$$arch $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(DIST)/$$name/cadrift ./cmd/cadrift; \
+	  cp -r $(wildcard README.md) config deploy/systemd deploy/man deploy/prometheus deploy/grafana deploy/entra deploy/docs deploy/runbook.md $(DIST)/$$name/; \
+	  (cd deploy/tools && $(GO) run ./sbom $(abspath $(DIST))/$$name/cadrift $(VERSION)) > $(DIST)/$$name.cdx.json; \
+	  tar --sort=name --mtime=@$(EPOCH) --owner=0 --group=0 --numeric-owner --mode=u+rwX,go+rX,go-w -C $(DIST) -cf - $$name | gzip -n > $(DIST)/$$name.tar.gz; \
+	  rm -r $(DIST)/$$name; \
 	done
-	cd dist && sha256sum *.tar.gz *.cdx.json > SHA256SUMS
+	cd $(DIST) && sha256sum *.tar.gz *.cdx.json > SHA256SUMS

@@ -93,7 +93,7 @@ func (a *App) serve(ctx context.Context, built *Built) error {
 	defer signal.Stop(hangups)
 	a.crew.start("watchdog", a.watchdog)
 	a.crew.start("housekeeping", a.housekeep)
-	a.tellReady(built)
+	a.tellReady("")
 	a.log.Info("running", "version", a.o.Version, "tenants", len(built.Tenants), "receivers", len(built.Receivers))
 	for {
 		select {

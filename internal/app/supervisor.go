@@ -18,16 +18,22 @@ func (a *App) tell(state string) {
 
 // ready to be used: every listener is open and every part was started. Whether
 // a tenant could be read is /readyz, not this.
-func (a *App) tellReady(b *Built) {
-	a.tell(fmt.Sprintf("%s\nSTATUS=Watching %d tenants, telling %d receivers", daemon.SdNotifyReady, len(b.Tenants), len(b.Receivers)))
+func (a *App) tellReady(remark string) {
+	s := a.setup.Load()
+	a.tell(fmt.Sprintf("%s\nSTATUS=Watching %d tenants, telling %d receivers%s", daemon.SdNotifyReady, len(s.tenants), len(s.receivers), remark))
 }
 
 // reloadUnderSupervision frames a reload so that `systemctl reload` waits for
-// its end.
+// its end and `systemctl status` tells it.
 func (a *App) reloadUnderSupervision(ctx context.Context) error {
 	a.tell(daemon.SdNotifyReloading + "\n" + fmt.Sprintf("MONOTONIC_USEC=%d", monotonic().Microseconds()))
-	defer a.tell(daemon.SdNotifyReady)
-	return a.Reload(ctx)
+	err := a.Reload(ctx)
+	if err != nil {
+		a.tellReady("; the changed configuration was refused")
+	} else {
+		a.tellReady("")
+	}
+	return err
 }
 
 // watchdog feeds the supervisor's watchdog while every watcher makes progress.

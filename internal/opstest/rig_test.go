@@ -76,6 +76,14 @@ func installed(t *testing.T, name string) string {
 	return path
 }
 
+// oracle skips what asks a whole program of other people and takes its time.
+func oracle(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("CADRIFT_ORACLES") != "1" {
+		t.Skipf("CADRIFT_ORACLES=1 runs this: %s", what)
+	}
+}
+
 // long tells whether full counts were asked for.
 func long() bool { return os.Getenv("CADRIFT_LONG") != "" }
 
