@@ -1,7 +1,7 @@
 # make demo     the daemon against a simulated tenant, nothing else needed
 # make test     every test, with everyday counts
 # make check    what has to be clean before a change lands
-# make oracles  the tests that ask other people's programs: Prometheus, npm, and as root systemd
+# make oracles  the tests that ask other people's programs: Prometheus, npm, and as root systemd and podman
 # make release  tarballs, checksums and bills of materials under dist/
 # make vuln     known vulnerabilities, by a dated database when VULNDB has one
 # make long     every test with full counts (an hour); CADRIFT_SEED=N repeats a run
@@ -64,7 +64,7 @@ long:
 
 oracles:
 	CADRIFT_ORACLES=1 $(GO) test -count 1 -timeout 10m ./deploy ./internal/notify
-	CADRIFT_ORACLES=1 $(GO) test -count 1 -timeout 5m -run Systemd ./internal/opstest
+	CADRIFT_ORACLES=1 $(GO) test -count 1 -timeout 5m -run 'TestSystemd|TestImage' ./internal/opstest
 
 # What is made from something else; a test fails while it is stale.
 generate: man

@@ -96,8 +96,8 @@ func TestBillOfMaterials(t *testing.T) {
 	}
 }
 
-// What the final stage of the Dockerfile promises, read from its text: there
-// is no container engine where this runs. The chroot test shows the rest.
+// What the final stage of the Dockerfile promises, read from its text;
+// internal/opstest runs it.
 func TestDockerfile(t *testing.T) {
 	_, final, ok := strings.Cut(read(t, "../Dockerfile"), "\nFROM scratch\n")
 	if !ok {

@@ -45,7 +45,7 @@ func boot(t *testing.T) *machine {
 	must(t, os.Mkdir(m.share, 0o755))
 	m.put("editor", "#!/bin/sh\ncat /srv/share/edit >\"$1\" && rm /srv/share/edit\n")
 
-	cmd := exec.Command("testdata/boot.sh", dir, fmt.Sprintf("cadrift-test-%d", os.Getpid()))
+	cmd := exec.Command("testdata/boot.sh", dir, fmt.Sprintf("cadrift-%s-%d", t.Name(), os.Getpid()))
 	var complaints bytes.Buffer
 	cmd.Stderr = &complaints
 	hold, err := cmd.StdinPipe()

@@ -5,14 +5,14 @@
 # until its input ends; then nothing is left of the system.
 set -euo pipefail
 
-# groups are the hierarchies of control groups that systemd knows, unified or
-# hybrid: where each is mounted, and the directory of this process in it.
+# groups are the hierarchies of control groups that systemd and podman need,
+# unified or hybrid: where each is mounted, and this process's place in it.
 groups() {
   local controllers path mount
   while IFS=: read -r _ controllers path; do
     case $controllers in
       '') mount=/sys/fs/cgroup; [ -e $mount/cgroup.procs ] || mount+=/unified ;;
-      devices | memory | pids | name=systemd) mount=/sys/fs/cgroup/${controllers#name=} ;;
+      devices | freezer | memory | pids | name=systemd) mount=/sys/fs/cgroup/${controllers#name=} ;;
       *) continue ;;
     esac
     echo "$mount $mount${path%/}"
