@@ -30,15 +30,16 @@ outer() {
   done < <(groups)
   unshare --mount --uts --ipc --pid --fork --kill-child "$0" inner "$1" "${mounts[@]}" </dev/null >"$1/log" 2>&1 &
   child=$!
-  until read -r first </proc/$child/task/$child/children || [ -n "$first" ]; do sleep 0.02; done
+  disown # or bash reports its end as a failure
+  until read -r first </proc/$child/task/$child/children || [ -n "$first" ]; do [ -d "/proc/$child" ]; sleep 0.02; done
   echo "$first"
   cat >/dev/null
 }
 
 # leave kills the first process of the system, and with it all the others.
 leave() {
-  if [ -n "$child" ]; then { kill -9 "$child"; wait; } 2>/dev/null; fi
-  while [ -d "/proc/${first:-none}" ]; do sleep 0.02; done
+  [ -z "$child" ] || kill -9 "$child"
+  while [ -d "/proc/${child:-none}" ] || [ -d "/proc/${first:-none}" ]; do sleep 0.02; done
   find "${made[@]}" -depth -type d -exec rmdir {} +
 }
 
