@@ -15,12 +15,16 @@ import (
 )
 
 // NewLogger makes the process's logger. Format auto is coloured text on a
-// terminal and JSON elsewhere; color is auto, always or never (auto honours
-// NO_COLOR).
+// terminal and JSON elsewhere, with priorities in systemd's journal; color is
+// auto, always or never (auto honours NO_COLOR).
 func NewLogger(w io.Writer, level slog.Leveler, format, color string) *slog.Logger {
 	tty := IsTerminal(w)
 	if format == "json" || format != "text" && !tty {
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: tame}))
+		o := &slog.HandlerOptions{Level: level, ReplaceAttr: tame}
+		if toJournal(w) {
+			return slog.New(newByPriority(w, o))
+		}
+		return slog.New(slog.NewJSONHandler(w, o))
 	}
 	return slog.New(tint.NewTextHandler(w, &tint.Options{
 		Level:       level,

@@ -120,9 +120,3 @@ func (m *machine) typed(commands string, input ...string) (string, error) {
 	}
 	return strings.ReplaceAll(string(out), "\r", ""), err
 }
-
-// property is what systemd knows about the service.
-func (m *machine) property(name string) string {
-	m.t.Helper()
-	return m.sh("systemctl show cadrift --value --property " + name)
-}

@@ -37,7 +37,7 @@ try 'mount' 'mount -t tmpfs tmpfs /tmp'
 // sandbox: the hardening is in force, for the daemon and for a probe that runs
 // in its place.
 func (s *service) sandbox(t *testing.T) {
-	status := s.sh("cat /proc/$(systemctl show cadrift --value --property MainPID)/status")
+	status := s.sh("cat /proc/" + s.pid() + "/status")
 	for _, want := range []string{`Uid:\t6\d{4}`, `NoNewPrivs:\t1`, `Seccomp:\t2`, `CapEff:\t0{16}`, `CapBnd:\t0{16}`} {
 		if !regexp.MustCompile(`(?m)^` + want).MatchString(status) {
 			t.Errorf("no %s in the status of the process:\n%s", want, status)
@@ -84,8 +84,7 @@ func (s *service) secrets(t *testing.T) {
 	s.equal("stat --format %a /run/credentials/cadrift.service{,/*}", "500\n400\n400")
 	s.equal("stat --dereference --format %a /var/lib/cadrift /var/lib/cadrift/*", "700\n600\n600\n600")
 	s.sh("test $(stat --format %u /run/credentials/cadrift.service/slack) = $(stat --format %u /var/lib/private/cadrift)")
-	everything := s.sh(`pid=$(systemctl show cadrift --value --property MainPID)
-		systemctl show cadrift; systemctl status cadrift; cat /proc/$pid/environ /proc/$pid/cmdline | tr '\0' '\n'
+	everything := s.sh("pid=" + s.pid() + `; systemctl show cadrift; systemctl status cadrift; cat /proc/$pid/environ /proc/$pid/cmdline | tr '\0' '\n'
 		journalctl --output json; cadrift config check; cadrift status --output json; tr -d '\0' </var/lib/cadrift/cadrift.db`)
 	if !strings.Contains(everything, "CREDENTIALS_DIRECTORY=/run/credentials/cadrift.service") || !strings.Contains(everything, "contoso-secret") {
 		t.Errorf("not the whole picture:\n%s", everything)
@@ -100,20 +99,25 @@ func (s *service) secrets(t *testing.T) {
 	}
 }
 
-// journal: one record a line, JSON, readable.
+// journal: one record a line, JSON, readable, with the priority of its level.
 func (s *service) journal(t *testing.T) {
-	records := s.sh("journalctl --unit cadrift _COMM=cadrift --output json --output-fields MESSAGE,PRIORITY")
+	records := s.sh("journalctl _PID=" + s.pid() + " --output json --output-fields MESSAGE,PRIORITY")
+	priorities := map[string]string{"ERROR": "3", "WARN": "4", "INFO": "6"}
 	seen := map[string]bool{}
 	for line := range strings.Lines(records) {
 		var entry struct{ Message, Priority string } // a message with escapes would be an array
 		must(t, json.Unmarshal([]byte(line), &entry))
 		var record struct{ Time, Level, Msg string }
-		if err := json.Unmarshal([]byte(entry.Message), &record); err != nil || record.Time == "" || record.Level == "" {
-			t.Errorf("journal: %v: %s", err, entry.Message)
+		if err := json.Unmarshal([]byte(entry.Message), &record); err != nil || record.Time == "" || priorities[record.Level] != entry.Priority {
+			t.Errorf("journal: %v, priority %s: %s", err, entry.Priority, entry.Message)
 		}
 		seen[record.Msg] = true
 	}
-	for _, msg := range []string{"listening", "running", "event"} {
+	start, _, _ := strings.Cut(s.sh("journalctl --unit cadrift --output cat"), "Started cadrift.service")
+	if !strings.Contains(start, `"listener":"web"`) {
+		t.Errorf("started before it listened:\n%s", start)
+	}
+	for _, msg := range []string{"listening", "running", "event", "configuration not reloaded, the old one stays"} {
 		if !seen[msg] {
 			t.Errorf("no record %q in the journal:\n%s", msg, records)
 		}
@@ -124,19 +128,18 @@ func (s *service) journal(t *testing.T) {
 // changes nothing.
 func (s *service) reload(t *testing.T) {
 	const section = "Change the configuration"
-	status := "systemctl show cadrift --value --property StatusText"
-	pid := s.sh("systemctl show cadrift --value --property MainPID")
+	pid := s.pid()
 	s.r.config["receivers"] = append(s.r.config["receivers"].([]any), map[string]any{"name": "b", "type": "webhook", "url": s.r.sink.url("b")})
 	s.edit()
 	s.follow(section, 0)
-	s.equal(status, "Watching 1 tenants, telling 2 receivers")
+	s.shows("StatusText", "Watching 1 tenants, telling 2 receivers")
 
 	s.r.config["nonsense"] = true
 	s.edit()
 	if out, err := s.typed(s.commands(section, 0)); err == nil {
 		t.Errorf("systemctl reload accepts a wrong file:\n%s", out)
 	}
-	s.equal(status, "Watching 1 tenants, telling 2 receivers; the changed configuration was refused")
+	s.shows("StatusText", "Watching 1 tenants, telling 2 receivers; the changed configuration was refused")
 	if out := s.sh("cadrift status; journalctl --unit cadrift"); strings.Count(out, "nonsense") < 2 {
 		t.Errorf("status and journal do not tell what is wrong:\n%s", out)
 	}
@@ -145,8 +148,8 @@ func (s *service) reload(t *testing.T) {
 	delete(s.r.config, "nonsense")
 	s.edit()
 	s.follow(section, 0)
-	s.equal(status, "Watching 1 tenants, telling 2 receivers")
-	s.equal("systemctl show cadrift --value --property MainPID,NRestarts", pid+"\n0")
+	s.shows("StatusText", "Watching 1 tenants, telling 2 receivers")
+	s.shows("MainPID,NRestarts", pid+"\n0")
 	if s.r.sink.count("b", drift.DriftChanged) != 1 {
 		t.Error("the receiver of the new file was not told")
 	}
@@ -181,7 +184,7 @@ func (s *service) restart(t *testing.T) {
 	s.sh("install -m 0600 /dev/stdin /etc/cadrift/secrets/hook <<<" + s.r.sink.url("a") + "; $EDITOR /etc/cadrift/cadrift.yaml; systemctl restart cadrift")
 	s.equal("ls /run/credentials/cadrift.service", "contoso-secret\nhook")
 	for i, signal := range []string{"KILL", "STOP"} {
-		s.sh("kill -" + signal + " $(systemctl show cadrift --value --property MainPID)")
+		s.sh("kill -" + signal + " " + s.pid())
 		eventually(t, 15*time.Second, "a restart after SIG"+signal, func() bool {
 			return s.sh("systemctl show cadrift --value --property NRestarts,ActiveState") == string(rune('1'+i))+"\nactive"
 		})
@@ -222,7 +225,7 @@ func (s *service) uninstall(t *testing.T) {
 	if took := time.Since(begin); took > 25*time.Second {
 		t.Errorf("stopped after %s", took)
 	}
-	s.equal("systemctl show cadrift --value --property Result,ExecMainStatus,ActiveState", "success\n0\ninactive")
+	s.shows("Result,ExecMainStatus,ActiveState", "success\n0\ninactive")
 	s.equal("ls /run/credentials /var/lib/private/cadrift", "/run/credentials:\n\n/var/lib/private/cadrift:\ncadrift.db\ncadrift.db.initialised")
 	s.sh("systemctl start cadrift")
 	s.follow("Uninstall", 0)

@@ -38,8 +38,8 @@ func TestSystemd(t *testing.T) {
 		{"install", (*service).install},
 		{"sandbox", (*service).sandbox},
 		{"secrets", (*service).secrets},
-		{"journal", (*service).journal},
 		{"reload", (*service).reload},
+		{"journal", (*service).journal},
 		{"rotate", (*service).rotate},
 		{"restart", (*service).restart},
 		{"upgrade", (*service).upgrade},
@@ -119,6 +119,18 @@ func (s *service) told(n int, state string) {
 	eventually(s.t, 20*time.Second, "a change told", func() bool { return s.r.sink.count("a", drift.DriftChanged) > before })
 }
 
+// shows asks systemd for properties of the service.
+func (s *service) shows(properties, want string) {
+	s.t.Helper()
+	s.equal("systemctl show cadrift --value --property "+properties, want)
+}
+
+// pid is the daemon's process on the machine.
+func (s *service) pid() string {
+	s.t.Helper()
+	return s.sh("systemctl show cadrift --value --property MainPID")
+}
+
 // equal compares what a script prints.
 func (s *service) equal(script, want string) {
 	s.t.Helper()
@@ -148,7 +160,7 @@ func (s *service) install(t *testing.T) {
 	s.follow("Install", 2)
 	s.follow("Install", 3)
 	s.equal("systemctl is-active cadrift; systemctl is-enabled cadrift", "active\nenabled")
-	s.equal("systemctl show cadrift --value --property StatusText", "Watching 1 tenants, telling 1 receivers")
+	s.shows("StatusText", "Watching 1 tenants, telling 1 receivers")
 	if s.r.sink.count("a", drift.TestEvent) == 0 {
 		t.Error("no test message")
 	}
