@@ -142,7 +142,8 @@ func (s *service) equal(script, want string) {
 func (s *service) install(t *testing.T) {
 	s.download("v0.0.1")
 	s.follow("Install", 0)
-	s.follow("Install", 1, secret, s.r.sink.url("a"))
+	s.follow("Install", 1, secret)
+	s.follow("Install", 2, s.r.sink.url("a"))
 	s.equal("stat -c '%a %U' /etc/cadrift/secrets /etc/cadrift/secrets/*", "700 root\n600 root\n600 root")
 
 	// The operator's editor: the tenant is in the simulated cloud, behind its own CA.
@@ -156,19 +157,20 @@ func (s *service) install(t *testing.T) {
 	s.hooks("slack")
 	delete(s.r.config, "state_dir")
 	delete(s.r.config, "log")
-	s.edit()
-	s.follow("Install", 2)
 	s.follow("Install", 3)
+	s.edit()
+	s.follow("Install", 4)
+	s.follow("Install", 5)
 	s.equal("systemctl is-active cadrift; systemctl is-enabled cadrift", "active\nenabled")
 	s.shows("StatusText", "Watching 1 tenants, telling 1 receivers")
 	if s.r.sink.count("a", drift.TestEvent) == 0 {
 		t.Error("no test message")
 	}
 	s.ready()
-	s.follow("Install", 4)
+	s.follow("Install", 6)
 	s.told(0, "disabled")
 
-	example := regexp.MustCompile(`(?s)<<'END'\n(.*)END\n`).FindStringSubmatch(s.commands("Install", 2))
+	example := regexp.MustCompile(`(?s)<<'END'\n(.*)END\n`).FindStringSubmatch(s.commands("Install", 3))
 	s.put("example.yaml", example[1])
 	s.sh("cadrift --config /srv/share/example.yaml config check")
 }

@@ -19,6 +19,7 @@ groups() {
   done </proc/self/cgroup
 }
 
+# outer prepares control groups, starts inner, and waits.
 outer() {
   local mount group mounts=()
   child='' first='' made=()
@@ -43,8 +44,9 @@ leave() {
   find "${made[@]}" -depth -type d -exec rmdir {} +
 }
 
-# Neither devices beyond the harmless ones, nor kernel settings, clock and
-# modules can be reached from inside, and no unit of the machine's own starts.
+# inner becomes the system. No devices are laid out but the harmless ones, kernel
+# settings cannot be written, clock and modules are out of reach, and no unit of
+# the machine's own starts.
 inner() {
   local root=$1/root i group d unit
   for ((i = 3; i <= $#; i += 2)); do echo 0 >"${!i}/cgroup.procs"; done
