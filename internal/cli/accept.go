@@ -16,7 +16,7 @@ func (e *env) acceptCommand() *cobra.Command {
 		Args: args("OBJECT"),
 		RunE: func(c *cobra.Command, given []string) error {
 			order.Object = given[0]
-			return e.move(c.Context(), connection{}, api.Accept, order)
+			return e.move(c, connection{}, api.Accept, order)
 		},
 	}
 	reasonFlag(c, &order.Reason)

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"context"
-
 	"github.com/spf13/cobra"
 
 	"github.com/cadrift/cadrift/internal/api"
@@ -20,26 +18,14 @@ func (e *env) baselineCommand() *cobra.Command {
 }
 
 // move sends an order that moves the baseline and prints what came of it.
-func (e *env) move(ctx context.Context, need connection, verb api.Verb, order any) error {
-	cl, err := e.connect(ctx, need)
-	if err != nil {
-		return err
-	}
-	defer cl.close()
+func (e *env) move(c *cobra.Command, need connection, verb api.Verb, order any) error {
 	var moved api.Moved
-	text, err := cl.post(ctx, route("baseline", string(verb)), e.tenantQuery(), order, &moved)
-	if err != nil {
-		return err
-	}
-	p := e.printer()
-	if e.json() {
-		return p.json(text)
-	}
-	if len(moved.Events) == 0 {
-		p.line("the baseline is what it was")
-	}
-	for i := range moved.Events {
-		p.line("%s  %s", moved.Events[i].Type, what(&moved.Events[i]))
-	}
-	return nil
+	return e.send(c, need, route("baseline", string(verb)), order, &moved, func(p *printer) {
+		if len(moved.Events) == 0 {
+			p.line("the baseline is what it was")
+		}
+		for i := range moved.Events {
+			p.line("%s  %s", moved.Events[i].Type, what(&moved.Events[i]))
+		}
+	})
 }

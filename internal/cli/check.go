@@ -20,23 +20,10 @@ func (e *env) checkCommand() *cobra.Command {
 			"or there is neither baseline nor snapshot to compare with.",
 		Args: args(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			cl, err := e.connect(c.Context(), connection{outside: true})
-			if err != nil {
-				return err
-			}
-			defer cl.close()
 			var result api.CheckResult
-			text, err := cl.post(c.Context(), route("check"), e.tenantQuery(), struct{}{}, &result)
+			err := e.send(c, connection{outside: true}, route("check"), struct{}{}, &result, func(p *printer) { p.check(result) })
 			if err != nil {
 				return err
-			}
-			p := e.printer()
-			if e.json() {
-				if err := p.json(text); err != nil {
-					return err
-				}
-			} else {
-				p.check(result)
 			}
 			if code := checkCode(result); code != 0 {
 				return exitCode(code)

@@ -120,25 +120,13 @@ func (e *env) guardApplyCommand() *cobra.Command {
 			if order.Max < 1 {
 				return usage(c, "%s: --max is missing or below 1", c.CommandPath())
 			}
-			cl, err := e.connect(c.Context(), connection{outside: true})
-			if err != nil {
-				return err
-			}
-			defer cl.close()
 			var done api.GuardApplied
-			text, err := cl.post(c.Context(), route("guard", "apply"), e.tenantQuery(), order, &done)
-			if err != nil {
-				return err
-			}
-			p := e.printer()
-			if e.json() {
-				return p.json(text)
-			}
-			for _, r := range done.Policies {
-				p.line("%s %s", p.paint(good, "written:"), visibleName(r))
-			}
-			p.line("%s written, %s missing the last time they were read", plural(len(done.Policies), "policy", "policies"), plural(done.Missing, "policy was", "policies were"))
-			return nil
+			return e.send(c, connection{outside: true}, route("guard", "apply"), order, &done, func(p *printer) {
+				for _, r := range done.Policies {
+					p.line("%s %s", p.paint(good, "written:"), visibleName(r))
+				}
+				p.line("%s written, %s missing the last time they were read", plural(len(done.Policies), "policy", "policies"), plural(done.Missing, "policy was", "policies were"))
+			})
 		},
 	}
 	c.Flags().IntVar(&order.Max, "max", 0, "write at most `N` policies")
@@ -157,12 +145,12 @@ func (e *env) guardUndoCommand() *cobra.Command {
 		Args: args("EVENT"),
 		RunE: func(c *cobra.Command, given []string) error {
 			order.Event = given[0]
-			cl, err := e.connect(c.Context(), connection{outside: true})
-			if err != nil {
-				return err
-			}
-			defer cl.close()
-			return e.undo(c.Context(), cl, order, yes)
+			var done api.GuardReversal
+			return e.exchange(c, connection{outside: true}, func(cl *client) ([]byte, error) {
+				return e.undo(c.Context(), cl, order, yes, &done)
+			}, func(p *printer) {
+				p.line("%s %s; the guard leaves it alone until guard apply", p.paint(good, "undone:"), visibleName(done.Policy))
+			})
 		},
 	}
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
@@ -171,30 +159,20 @@ func (e *env) guardUndoCommand() *cobra.Command {
 }
 
 // undo shows the plan, asks, and carries it out.
-func (e *env) undo(ctx context.Context, cl *client, order api.GuardUndo, yes bool) error {
-	p := e.printer()
+func (e *env) undo(ctx context.Context, cl *client, order api.GuardUndo, yes bool, done *api.GuardReversal) ([]byte, error) {
 	var plan api.GuardReversal
 	order.DryRun = true
 	if _, err := cl.post(ctx, route("guard", "undo"), e.tenantQuery(), order, &plan); err != nil {
-		return err
+		return nil, err
 	}
 	if !yes {
 		fmt.Fprintf(e.stderr, "%s: take away %s from the exclusions. Sign-ins of these accounts come under the policy then.\nGo on? [y/N] ",
 			visibleName(plan.Policy), strings.Join(append(plan.Remove.Users, plan.Remove.Groups...), ", "))
 		answer, _ := bufio.NewReader(e.stdin).ReadString('\n') // no answer is no
 		if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-			return &trouble{"nothing was written", "answer y, or give --yes"}
+			return nil, &trouble{"nothing was written", "answer y, or give --yes"}
 		}
 	}
 	order.DryRun = false
-	var done api.GuardReversal
-	text, err := cl.post(ctx, route("guard", "undo"), e.tenantQuery(), order, &done)
-	if err != nil {
-		return err
-	}
-	if e.json() {
-		return p.json(text)
-	}
-	p.line("%s %s; the guard leaves it alone until guard apply", p.paint(good, "undone:"), visibleName(done.Policy))
-	return nil
+	return cl.post(ctx, route("guard", "undo"), e.tenantQuery(), order, done)
 }

@@ -19,37 +19,27 @@ func (e *env) historyCommand() *cobra.Command {
 		Short: "List events, newest first",
 		Args:  args(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			cl, err := e.connect(c.Context(), connection{})
-			if err != nil {
-				return err
-			}
-			defer cl.close()
-			q := e.tenantQuery()
-			if object != "" {
-				found, err := e.find(c.Context(), cl, object)
-				if err != nil {
-					return err
-				}
-				q.Set("tenant", found.Tenant)
-				q.Set("object", found.Object.ID)
-			}
-			set(q, "since", since)
-			set(q, "severity", severity)
-			q.Set("limit", strconv.Itoa(limit))
 			var answer api.Events
-			text, err := cl.get(c.Context(), route("events"), q, &answer)
-			if err != nil {
-				return err
-			}
-			p := e.printer()
-			if e.json() {
-				return p.json(text)
-			}
-			p.events(answer.Events)
-			if len(answer.Events) == limit {
-				p.line("%s", p.paint(quiet, "there may be more: --limit, --since or --object"))
-			}
-			return nil
+			return e.exchange(c, connection{}, func(cl *client) ([]byte, error) {
+				q := e.tenantQuery()
+				if object != "" {
+					found, err := e.find(c.Context(), cl, object)
+					if err != nil {
+						return nil, err
+					}
+					q.Set("tenant", found.Tenant)
+					q.Set("object", found.Object.ID)
+				}
+				set(q, "since", since)
+				set(q, "severity", severity)
+				q.Set("limit", strconv.Itoa(limit))
+				return cl.get(c.Context(), route("events"), q, &answer)
+			}, func(p *printer) {
+				p.events(answer.Events)
+				if len(answer.Events) == limit {
+					p.line("%s", p.paint(quiet, "there may be more: --limit, --since or --object"))
+				}
+			})
 		},
 	}
 	c.Flags().StringVar(&object, "object", "", "only this object: id, start of an id, or exact `name`")

@@ -25,7 +25,7 @@ func (e *env) importCommand() *cobra.Command {
 				return err
 			}
 			order.Reason = reason
-			return e.move(c.Context(), connection{create: true}, api.Import, order)
+			return e.move(c, connection{create: true}, api.Import, order)
 		},
 	}
 	reasonFlag(c, &reason)

@@ -47,25 +47,13 @@ func (e *env) replayCommand() *cobra.Command {
 		Short: "Send parked messages again",
 		Args:  args(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			cl, err := e.connect(c.Context(), connection{})
-			if err != nil {
-				return err
-			}
-			defer cl.close()
 			var answer api.Replayed
-			text, err := cl.post(c.Context(), route("notify", "replay"), nil, order, &answer)
-			if err != nil {
-				return err
-			}
-			p := e.printer()
-			if e.json() {
-				return p.json(text)
-			}
-			p.line("%s will be sent again", plural(answer.Replayed, "message", "messages"))
-			if !cl.daemon && answer.Replayed > 0 {
-				p.line("no daemon is running: they leave once it does")
-			}
-			return nil
+			return e.order(c, route("notify", "replay"), order, &answer, func(p *printer) {
+				p.line("%s will be sent again", plural(answer.Replayed, "message", "messages"))
+				if !p.daemon && answer.Replayed > 0 {
+					p.line("no daemon is running: they leave once it does")
+				}
+			})
 		},
 	}
 	c.Flags().StringVar(&order.Receiver, "receiver", "", "only those of this `receiver`")

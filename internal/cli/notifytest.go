@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"errors"
-
 	"github.com/spf13/cobra"
 
 	"github.com/cadrift/cadrift/internal/api"
@@ -20,23 +18,12 @@ func (e *env) notifyTestCommand() *cobra.Command {
 		Args: args(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			// Without a daemon the receivers' secrets are needed here.
-			cl, err := e.connect(c.Context(), connection{outside: true})
-			if err != nil {
-				return err
-			}
-			defer cl.close()
 			var answer api.Tested
-			text, err := cl.post(c.Context(), route("notify", "test"), nil, order, &answer)
+			err := e.send(c, connection{outside: true}, route("notify", "test"), order, &answer, func(p *printer) { p.tested(answer) })
 			if err != nil {
 				return err
 			}
-			p := e.printer()
-			if e.json() {
-				err = p.json(text)
-			} else {
-				p.tested(answer)
-			}
-			return errors.Join(err, refused(answer))
+			return refused(answer)
 		},
 	}
 	c.Flags().StringVar(&order.Receiver, "receiver", "", "only this `receiver`")

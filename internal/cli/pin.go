@@ -13,7 +13,7 @@ func (e *env) pinCommand() *cobra.Command {
 		Short: "Pin a whole snapshot as the baseline",
 		Args:  args(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			return e.move(c.Context(), connection{}, api.Pin, order)
+			return e.move(c, connection{}, api.Pin, order)
 		},
 	}
 	c.Flags().Uint64Var(&order.Revision, "revision", 0, "`revision` to pin (default the newest)")

@@ -20,6 +20,8 @@ type printer struct {
 	color    bool
 	terminal bool
 	now      time.Time
+	// daemon tells that what is printed is the answer of a running daemon.
+	daemon bool
 }
 
 // printer decides once whether this run has colours: --color, then NO_COLOR,

@@ -18,23 +18,12 @@ func (e *env) statusCommand() *cobra.Command {
 		Short: "Say how the watch goes: passes, baseline, drift, queues, blind spots",
 		Args:  args(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			cl, err := e.connect(c.Context(), connection{daemonOnly: ready})
-			if err != nil {
-				return err
-			}
-			defer cl.close()
 			var status api.Status
-			text, err := cl.get(c.Context(), route("status"), e.tenantQuery(), &status)
+			err := e.exchange(c, connection{daemonOnly: ready}, func(cl *client) ([]byte, error) {
+				return cl.get(c.Context(), route("status"), e.tenantQuery(), &status)
+			}, func(p *printer) { p.status(status) })
 			if err != nil {
 				return err
-			}
-			p := e.printer()
-			if e.json() {
-				if err := p.json(text); err != nil {
-					return err
-				}
-			} else {
-				p.status(status, cl.daemon)
 			}
 			if ready && !status.Ready {
 				return &trouble{"not ready: " + strings.Join(status.NotReady, "; "), ""}
@@ -46,8 +35,8 @@ func (e *env) statusCommand() *cobra.Command {
 	return c
 }
 
-func (p *printer) status(s api.Status, daemon bool) {
-	if daemon {
+func (p *printer) status(s api.Status) {
+	if p.daemon {
 		p.line("cadrift %s, running since %s", s.Version, p.when(s.Started))
 	} else {
 		p.line("cadrift %s, %s", s.Version, p.paint(warn, "no daemon is running: this is what the store says"))
@@ -73,7 +62,7 @@ func (p *printer) status(s api.Status, daemon bool) {
 		}
 		p.table(rows)
 	}
-	p.configuration(s.Config, daemon)
+	p.configuration(s.Config, p.daemon)
 }
 
 func (p *printer) tenant(t api.TenantStatus) {
