@@ -26,17 +26,14 @@ type Options struct {
 	// recorded is answered with 404 and the way to a first pass.
 	Store  *store.Store
 	Keeper Keeper
-	// Alerts may be nil: then what it does is not offered.
 	Alerts Alerts
+	Guards Guards
 	// Tenants are the configured tenants in the order of the configuration;
 	// it is asked anew for every request, because a reload may change them.
 	Tenants func() []TenantName
 	// Receivers are the names of the configured receivers, asked for alike.
 	Receivers func() []string
-	// Guards answers about emergency access; nil where there is no guard.
-	Guards Guards
-	// Wake is called after parked deliveries were queued again; it may be
-	// nil.
+	// Wake is called after parked deliveries were queued again.
 	Wake   func()
 	Logger *slog.Logger
 }
@@ -55,14 +52,10 @@ type API struct {
 
 // New makes an API. It starts nothing.
 func New(o Options) *API {
-	a := &API{
+	return &API{
 		store: o.Store, keeper: o.Keeper, alerts: o.Alerts, guards: o.Guards, tenants: o.Tenants, receivers: o.Receivers,
 		wake: o.Wake, log: o.Logger,
 	}
-	if a.wake == nil {
-		a.wake = func() {}
-	}
-	return a
 }
 
 // Read is the handler that answers questions and changes nothing.
@@ -108,9 +101,7 @@ func (a *API) controlRoutes(mux *http.ServeMux) {
 	mux.Handle("POST /api/v1/baseline/accept", a.order(a.accept))
 	mux.Handle("POST /api/v1/baseline/import", a.order(a.importBaseline))
 	mux.Handle("POST /api/v1/notify/replay", a.order(a.replay))
-	if a.alerts != nil {
-		a.alertRoutes(mux)
-	}
+	a.alertRoutes(mux)
 	mux.Handle("POST /api/v1/guard/apply", a.order(a.guardApply))
 	mux.Handle("POST /api/v1/guard/undo", a.order(a.guardUndo))
 }

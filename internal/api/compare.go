@@ -42,12 +42,8 @@ func newSide(name string, objects map[drift.Key]drift.Object, holds func(drift.K
 // diff answers /api/v1/diff. From is by default the baseline, or the revision
 // before the newest where there is none.
 func (a *API) diff(r *http.Request) (any, error) {
-	s, err := a.opened()
-	if err != nil {
-		return nil, err
-	}
 	q := r.URL.Query()
-	t, err := a.tenant(q.Get("tenant"))
+	s, t, err := a.recorded(q.Get("tenant"))
 	if err != nil {
 		return nil, err
 	}

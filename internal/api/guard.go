@@ -93,25 +93,16 @@ type GuardReversal struct {
 
 func (i *GuardIDs) complete() { i.Users, i.Groups = list(i.Users), list(i.Groups) }
 
-// guardTenant is the tenant of a request, known to the guards.
-func (a *API) guardTenant(name string) (string, error) {
-	if a.guards == nil {
-		return "", notFound("", "this process has no guard")
-	}
-	t, err := a.tenant(name)
-	return t.Name, err
-}
-
 func (a *API) guardPlan(r *http.Request) (any, error) {
 	tenant := r.PathValue("tenant")
 	if tenant == "" {
 		tenant = r.URL.Query().Get("tenant") // /api/v1/guard: the only tenant need not be named
 	}
-	name, err := a.guardTenant(tenant)
+	t, err := a.tenant(tenant)
 	if err != nil {
 		return nil, err
 	}
-	plan, err := a.guards.GuardPlan(r.Context(), name)
+	plan, err := a.guards.GuardPlan(r.Context(), t.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +118,7 @@ func (a *API) guardApply(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, err := a.guardTenant(r.URL.Query().Get("tenant"))
+	t, err := a.tenant(r.URL.Query().Get("tenant"))
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +128,7 @@ func (a *API) guardApply(r *http.Request) (any, error) {
 	if order.By, err = ordered(r, order.Reason); err != nil {
 		return nil, err
 	}
-	done, err := a.guards.GuardApply(r.Context(), name, order)
+	done, err := a.guards.GuardApply(r.Context(), t.Name, order)
 	done.Policies = list(done.Policies)
 	return done, err
 }
@@ -147,14 +138,14 @@ func (a *API) guardUndo(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, err := a.guardTenant(r.URL.Query().Get("tenant"))
+	t, err := a.tenant(r.URL.Query().Get("tenant"))
 	if err != nil {
 		return nil, err
 	}
 	if order.By, err = ordered(r, order.Reason); err != nil {
 		return nil, err
 	}
-	done, err := a.guards.GuardUndo(r.Context(), name, order)
+	done, err := a.guards.GuardUndo(r.Context(), t.Name, order)
 	done.Remove.complete()
 	done.Gone.complete()
 	return done, err

@@ -15,7 +15,7 @@ import (
 
 // object answers /api/v1/objects/{tenant}/{kind}/{id}.
 func (a *API) object(r *http.Request) (any, error) {
-	s, err := a.opened()
+	s, t, err := a.recorded(r.PathValue("tenant"))
 	if err != nil {
 		return nil, err
 	}
@@ -24,19 +24,13 @@ func (a *API) object(r *http.Request) (any, error) {
 	if form != "raw" && form != "canonical" {
 		return nil, badRequest("raw or canonical", "read form: there is no form %q", form)
 	}
-	t, err := a.tenant(r.PathValue("tenant"))
-	if err != nil {
-		return nil, err
-	}
 	key, err := readKey(r.PathValue("kind"), r.PathValue("id"))
 	if err != nil {
 		return nil, err
 	}
-	revision := uint64(0)
-	if text := q.Get("at"); text != "" {
-		if revision, err = revisionAt(s, t, text); err != nil {
-			return nil, err
-		}
+	revision, err := revisionAt(s, t, q.Get("at"))
+	if err != nil {
+		return nil, err
 	}
 	o, since, err := s.Object(t.ID, key, revision)
 	if errors.Is(err, drift.ErrNotFound) {
@@ -73,10 +67,23 @@ func kindNames() string {
 	return strings.Join(names, ", ")
 }
 
+// recorded is what a question about the past of one tenant needs.
+func (a *API) recorded(tenant string) (*store.Store, TenantName, error) {
+	s, err := a.opened()
+	if err != nil {
+		return nil, TenantName{}, err
+	}
+	t, err := a.tenant(tenant)
+	return s, t, err
+}
+
 // revisionAt reads a revision number, or the revision that was the newest at
-// a time. The number is checked: objects of a revision to come must not look
+// a time; nothing is read as 0, the newest of all. The number is checked: objects of a revision to come must not look
 // like those of today.
 func revisionAt(s *store.Store, t TenantName, text string) (uint64, error) {
+	if text == "" {
+		return 0, nil
+	}
 	hint := "cadrift history lists events with their times; revisions count from 1"
 	number, ok := parseRevision(text)
 	if ok {
@@ -111,11 +118,7 @@ func revisionsHint(all []store.Revision) string {
 }
 
 func (a *API) revisions(r *http.Request) (any, error) {
-	s, err := a.opened()
-	if err != nil {
-		return nil, err
-	}
-	t, err := a.tenant(r.URL.Query().Get("tenant"))
+	s, t, err := a.recorded(r.URL.Query().Get("tenant"))
 	if err != nil {
 		return nil, err
 	}
@@ -132,20 +135,14 @@ func (a *API) revisions(r *http.Request) (any, error) {
 
 // snapshot answers with every object of a revision.
 func (a *API) snapshot(r *http.Request) (any, error) {
-	s, err := a.opened()
-	if err != nil {
-		return nil, err
-	}
 	q := r.URL.Query()
-	t, err := a.tenant(q.Get("tenant"))
+	s, t, err := a.recorded(q.Get("tenant"))
 	if err != nil {
 		return nil, err
 	}
-	revision := uint64(0)
-	if text := q.Get("at"); text != "" {
-		if revision, err = revisionAt(s, t, text); err != nil {
-			return nil, err
-		}
+	revision, err := revisionAt(s, t, q.Get("at"))
+	if err != nil {
+		return nil, err
 	}
 	objects, at, err := s.Snapshot(t.ID, revision)
 	if errors.Is(err, drift.ErrNotFound) {
@@ -168,11 +165,7 @@ func (a *API) snapshot(r *http.Request) (any, error) {
 
 // baseline answers with every object of the baseline.
 func (a *API) baseline(r *http.Request) (any, error) {
-	s, err := a.opened()
-	if err != nil {
-		return nil, err
-	}
-	t, err := a.tenant(r.URL.Query().Get("tenant"))
+	s, t, err := a.recorded(r.URL.Query().Get("tenant"))
 	if err != nil {
 		return nil, err
 	}

@@ -61,10 +61,15 @@ func (a *App) listen(cfg *config.Config) (*listeners, error) {
 // handlers are what the listeners serve.
 type handlers struct{ read, control, health http.Handler }
 
-func (a *App) handlers(cfg *config.Config) (handlers, error) {
-	doc := api.New(api.Options{
-		Store: a.store, Keeper: a, Alerts: a, Tenants: a.tenantNames, Receivers: a.receiverNames, Wake: a.wake, Guards: a, Logger: a.log,
+// api answers for the store and for everything that runs.
+func (a *App) api() *api.API {
+	return api.New(api.Options{
+		Store: a.store, Keeper: a, Alerts: a, Guards: a, Tenants: a.tenantNames, Receivers: a.receiverNames, Wake: a.wake, Logger: a.log,
 	})
+}
+
+func (a *App) handlers(cfg *config.Config) (handlers, error) {
+	doc := a.api()
 	pages, err := web.New(web.Options{
 		API: doc.Read(), Reader: reader{a}, Watch: reader{a}, Gatherer: a.metrics.Registry, Ready: a.ready,
 		Version: a.o.Version, Listen: cfg.Web.Listen, ExternalURL: cfg.Web.ExternalURL, Logger: a.log,

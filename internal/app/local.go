@@ -8,7 +8,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/cadrift/cadrift/internal/api"
 	"github.com/cadrift/cadrift/internal/config"
 	"github.com/cadrift/cadrift/internal/guard"
 	"github.com/cadrift/cadrift/internal/store"
@@ -46,8 +45,7 @@ func Local(_ context.Context, cfg *config.Config, o Options, create bool) (http.
 	if err := a.assemble(built); err != nil {
 		return nil, nil, errors.Join(err, a.closeStore())
 	}
-	doc := api.New(api.Options{Store: a.store, Keeper: a, Alerts: a, Tenants: a.tenantNames, Receivers: a.receiverNames, Wake: a.wake, Guards: a, Logger: a.log})
-	return doc.Control(), a.closeStore, nil
+	return a.api().Control(), a.closeStore, nil
 }
 
 // commandLogger keeps commands quiet unless asked otherwise.

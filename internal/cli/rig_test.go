@@ -96,6 +96,7 @@ func (r *rig) handler(s *store.Store) http.Handler {
 		Store: s, Keeper: r.keeper, Guards: r.guards, Logger: slog.New(slog.DiscardHandler),
 		Tenants:   func() []api.TenantName { return []api.TenantName{{Name: "contoso", ID: tenantID}} },
 		Receivers: func() []string { return []string{"oncall"} },
+		Wake:      func() {},
 	}).Control()
 }
 
