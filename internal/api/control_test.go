@@ -210,7 +210,12 @@ func TestBackupIsAStore(t *testing.T) {
 	if err := os.WriteFile(file, bytes, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	reports, err := store.VerifyFile(t.Context(), file, nil)
+	copied, err := store.Open(file, store.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer copied.Close()
+	reports, err := copied.Verify(t.Context(), nil)
 	if err != nil || len(reports) != 2 || reports[0].Error != nil {
 		t.Errorf("reports %+v, %v", reports, err)
 	}

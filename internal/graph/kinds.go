@@ -36,13 +36,6 @@ func shapeOf(kind drift.Kind) (shape, bool) {
 	return shape{}, false
 }
 
-// Permission names the application permission that reading a kind needs, for
-// people; empty for a kind that this package does not list.
-func Permission(kind drift.Kind) string {
-	s, _ := shapeOf(kind)
-	return s.permission
-}
-
 // Cloud gives the Graph root and the login authority of one of Microsoft's
 // clouds: global, usgov, usgov-dod or china.
 func Cloud(name string) (graph, authority string, ok bool) {

@@ -109,7 +109,7 @@ func TestEveryKind(t *testing.T) {
 		if last := w.asked[1].url; last != want {
 			t.Errorf("get %s: asked %s, want %s", kind, last, want)
 		}
-		if Permission(kind) == "" {
+		if s, _ := shapeOf(kind); s.permission == "" {
 			t.Errorf("%s: no permission named", kind)
 		}
 	}

@@ -1,11 +1,10 @@
 package poll_test
 
 import (
-	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/cadrift/cadrift/internal/graphsim"
 	"github.com/cadrift/cadrift/internal/poll"
-	"github.com/cadrift/cadrift/internal/store"
 )
 
 // seedOf is the seed of a random test: CADRIFT_SEED, or the one given.
@@ -54,32 +52,15 @@ func TestYear(t *testing.T) {
 		if got := len(r.events()) - 1; got < changes {
 			t.Errorf("%d changes gave %d events", changes, got)
 		}
-		path := filepath.Join(r.dir, "cadrift.db")
-		before := size(t, path)
-		r.close()
-		compacted := filepath.Join(r.dir, "compacted.db")
-		must(t, store.Compact(path, compacted))
-		reports, err := store.VerifyFile(context.Background(), compacted, nil)
+		before := r.store.Size()
+		after, err := r.store.Backup(io.Discard)
 		must(t, err)
-		for _, rep := range reports {
-			if rep.Error != nil {
-				t.Errorf("verify: %v", *rep.Error)
-			}
-		}
-		after := size(t, compacted)
-		t.Logf("seed %d: %v simulated, %d changes, %d revisions: store %.1f MB, compacted %.1f MB",
+		t.Logf("seed %d: %v simulated, %d changes, %d revisions: store %.1f MB, backup %.1f MB",
 			seed, time.Since(started).Round(time.Hour), changes, status.Revision, mb(before), mb(after))
 		if limit := 50.0; mb(after) > limit {
-			t.Errorf("compacted store is %.1f MB, want at most %.0f MB", mb(after), limit)
+			t.Errorf("backup is %.1f MB, want at most %.0f MB", mb(after), limit)
 		}
 	})
-}
-
-func size(t *testing.T, path string) int64 {
-	t.Helper()
-	info, err := os.Stat(path)
-	must(t, err)
-	return info.Size()
 }
 
 func mb(n int64) float64 { return float64(n) / 1e6 }

@@ -90,39 +90,3 @@ func (s *Store) compactTo(path string) (err error) {
 	}
 	return os.Truncate(path, size)
 }
-
-// Compact writes a compacted copy of the store at src to dst, which may be
-// src itself (on Windows it may not: no open file is renamed there). No other
-// process may have src open. A crash leaves the old file or the new one.
-func Compact(src, dst string) (err error) {
-	s, err := Open(src, Options{ReadOnly: true})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	temp, err := s.copyTo(filepath.Dir(dst))
-	if err == nil {
-		err = syncFile(temp)
-	}
-	if err == nil {
-		err = os.Rename(temp, dst)
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(dst))
-	}
-	if err != nil {
-		if temp != "" {
-			_ = os.Remove(temp)
-		}
-		return fmt.Errorf("compact %s to %s: %w", src, dst, err)
-	}
-	return nil
-}
-
-func syncFile(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}

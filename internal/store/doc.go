@@ -52,7 +52,7 @@
 // the digest of the body, the digest of the tenant's state, and a salted
 // commitment to the actor. The actor's name and address lie in the people
 // bucket and can be erased without breaking the chain; erased bytes remain in
-// the file's free pages until they are reused or the file is compacted.
+// the file's free pages until they are reused, and no backup has them.
 // Pruning drops a prefix of the chain and leaves a checkpoint.
 //
 // The seals and the chain reveal damage and edits. Somebody who can write the

@@ -24,16 +24,6 @@ type VerifyReport struct {
 	Error *string `json:"error"`
 }
 
-// VerifyFile is [Store.Verify] of a backup, which is opened read-only.
-func VerifyFile(ctx context.Context, path string, progress func(done, total int)) (reports []VerifyReport, err error) {
-	s, err := Open(path, Options{ReadOnly: true})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	return s.Verify(ctx, progress)
-}
-
 // Verify checks the file's pages, the seal of every record, every link of
 // every chain, the digest of every revision, and that whatever a record
 // refers to is there. What is wrong with a tenant is in its report; the error
