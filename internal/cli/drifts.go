@@ -50,7 +50,7 @@ func (p *printer) findings(drifts []drift.Finding, tenant bool) {
 	for _, d := range drifts {
 		marks := p.verdict(d.Severity, d.Direction, d.Lockout)
 		p.line("%s  %s", marks, words.Clean(d.Summary, lineRunes))
-		about := "open for " + span(max(0, p.now.Sub(d.Since)))
+		about := "open for " + words.Duration(max(0, p.now.Sub(d.Since)))
 		if tenant {
 			about = d.Tenant + ", " + about
 		}

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/words"
 )
 
 // printer writes to stdout: text with or without colours, or JSON.
@@ -132,24 +133,12 @@ func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") 
 func (p *printer) ago(t time.Time) string {
 	switch d := p.now.Sub(t); {
 	case d <= -time.Second:
-		return "in " + span(-d)
+		return "in " + words.Duration(-d)
 	case d < 0:
 		return "now"
 	default:
-		return span(d) + " ago"
+		return words.Duration(d) + " ago"
 	}
-}
-
-func span(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h", int(d.Hours()))
-	}
-	return fmt.Sprintf("%d d", int(d.Hours()/24))
 }
 
 // json writes one document, indented. Order of members and spelling of

@@ -40,19 +40,8 @@ func funcs() template.FuncMap {
 // textRunes is the longest line of text on a page.
 const textRunes = 1000
 
-// age is how long ago t was, in one unit: "12 s", "3 min", "5 h", "4 d".
-func age(t, now time.Time) string {
-	d := max(0, now.Sub(t))
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h", int(d.Hours()))
-	}
-	return fmt.Sprintf("%d d", int(d.Hours()/24))
-}
+// age is how long ago t was.
+func age(t, now time.Time) string { return words.Duration(max(0, now.Sub(t))) }
 
 // count is a number with its noun: "1 blind spot", "3 blind spots".
 func count(n int, noun string) string {
