@@ -76,19 +76,21 @@ const (
 type subject struct {
 	State      string `json:"state"`
 	Conditions *struct {
-		Users *struct {
-			IncludeUsers  []string        `json:"includeUsers"`
-			IncludeGroups []string        `json:"includeGroups"`
-			IncludeRoles  []string        `json:"includeRoles"`
-			IncludeGuests json.RawMessage `json:"includeGuestsOrExternalUsers"`
-			ExcludeUsers  []string        `json:"excludeUsers"`
-			ExcludeGroups []string        `json:"excludeGroups"`
-		} `json:"users"`
+		Users     *people `json:"users"`
 		Workloads *struct {
 			Principals []string `json:"includeServicePrincipals"`
 			Agents     []string `json:"includeAgentIdServicePrincipals"`
 		} `json:"clientApplications"`
 	} `json:"conditions"`
+}
+
+type people struct {
+	IncludeUsers  []string        `json:"includeUsers"`
+	IncludeGroups []string        `json:"includeGroups"`
+	IncludeRoles  []string        `json:"includeRoles"`
+	IncludeGuests json.RawMessage `json:"includeGuestsOrExternalUsers"`
+	ExcludeUsers  []string        `json:"excludeUsers"`
+	ExcludeGroups []string        `json:"excludeGroups"`
 }
 
 // Plan is the verdict on every policy, by name.
@@ -272,25 +274,22 @@ func rank(state string) int {
 // compose is the body that adds ids to the lists of a fresh read: exactly the
 // lists that grow, whole, in their order, the new ids at the end.
 func compose(fresh []byte, add IDs) ([]byte, error) {
-	var p subject
-	if err := json.Unmarshal(fresh, &p); err != nil {
-		return nil, fmt.Errorf("read policy: %w", err)
-	}
-	if p.Conditions == nil || p.Conditions.Users == nil {
-		return nil, fmt.Errorf("read policy: it has no users")
+	users, err := usersOf(fresh)
+	if err != nil {
+		return nil, err
 	}
 	lists := map[string][]string{}
 	if len(add.Users) > 0 {
-		lists["excludeUsers"] = slices.Concat(p.Conditions.Users.ExcludeUsers, add.Users)
+		lists["excludeUsers"] = slices.Concat(users.ExcludeUsers, add.Users)
 	}
 	if len(add.Groups) > 0 {
-		lists["excludeGroups"] = slices.Concat(p.Conditions.Users.ExcludeGroups, add.Groups)
+		lists["excludeGroups"] = slices.Concat(users.ExcludeGroups, add.Groups)
 	}
 	return encodeLists(lists)
 }
 
-// withdraw is the reverse of compose: the lists without the ids.
-func withdraw(fresh []byte, remove IDs) ([]byte, error) {
+// usersOf are the people whom a fresh read is about.
+func usersOf(fresh []byte) (*people, error) {
 	var p subject
 	if err := json.Unmarshal(fresh, &p); err != nil {
 		return nil, fmt.Errorf("read policy: %w", err)
@@ -298,10 +297,19 @@ func withdraw(fresh []byte, remove IDs) ([]byte, error) {
 	if p.Conditions == nil || p.Conditions.Users == nil {
 		return nil, fmt.Errorf("read policy: it has no users")
 	}
+	return p.Conditions.Users, nil
+}
+
+// withdraw is the reverse of compose: the lists without the ids.
+func withdraw(fresh []byte, remove IDs) ([]byte, error) {
+	users, err := usersOf(fresh)
+	if err != nil {
+		return nil, err
+	}
 	lists := map[string][]string{}
 	for name, part := range map[string]struct{ have, remove []string }{
-		"excludeUsers":  {p.Conditions.Users.ExcludeUsers, remove.Users},
-		"excludeGroups": {p.Conditions.Users.ExcludeGroups, remove.Groups},
+		"excludeUsers":  {users.ExcludeUsers, remove.Users},
+		"excludeGroups": {users.ExcludeGroups, remove.Groups},
 	} {
 		if left := without(part.have, part.remove); len(left) < len(part.have) {
 			lists[name] = left
