@@ -6,8 +6,8 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/cadrift/cadrift/internal/baseline"
 	"github.com/cadrift/cadrift/internal/config"
-	"github.com/cadrift/cadrift/internal/poll"
 )
 
 // Reload reads the configuration again. Everything that can fail is made
@@ -56,7 +56,7 @@ func (a *App) rebuild() (*Built, []string, error) {
 		if t.Baseline.Dir == "" {
 			continue
 		}
-		if _, _, err := poll.ReadBaselineDir(t.Baseline.Dir); err != nil {
+		if _, _, err := baseline.ReadDir(t.Baseline.Dir); err != nil {
 			return nil, nil, cfg.Problem(fmt.Sprintf("tenants[%d].baseline.dir", i), "%v", err)
 		}
 	}

@@ -28,6 +28,8 @@ var stories = map[string]int{
 
 	"internal/canon": 1, "internal/diff": 1, "internal/judge": 1, "internal/words": 1,
 
+	"internal/baseline": 2,
+
 	"internal/graph": 2, "internal/store": 2, "internal/config": 2,
 	"internal/notify": 2, "internal/notify/slack": 2, "internal/notify/teams": 2, "internal/notify/webhook": 2,
 	"internal/notify/sinktest": 2,

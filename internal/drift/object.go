@@ -124,6 +124,14 @@ type Object struct {
 	UnknownEnum []string
 }
 
+// Form is the canonical form, nil of an object that is not there.
+func (o *Object) Form() []byte {
+	if o == nil {
+		return nil
+	}
+	return o.Canonical
+}
+
 // Written is the moment of the last write that Graph admits to: modified,
 // or created where modified is null.
 func (o *Object) Written() time.Time {

@@ -1,13 +1,13 @@
 package poll
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
 
+	"github.com/cadrift/cadrift/internal/baseline"
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/judge"
 )
@@ -98,7 +98,7 @@ func (w *Watcher) importBaseline(now time.Time, objects []drift.Object, m Move) 
 func (w *Watcher) newBaseline(now time.Time, revision uint64, objects map[drift.Key]drift.Object, m Move) *drift.Baseline {
 	b := &drift.Baseline{
 		Revision: revision, Pinned: now, By: m.By, Reason: m.Reason,
-		GraphVersion: w.o.GraphVersion, Objects: objects, Digest: digestOf(objects),
+		GraphVersion: w.o.GraphVersion, Objects: objects, Digest: baseline.Digest(objects),
 	}
 	for key := range objects {
 		b.Kinds = union(b.Kinds, []drift.Kind{key.Kind})
@@ -117,18 +117,6 @@ func (w *Watcher) seenKinds(objects map[drift.Key]drift.Object) []drift.Kind {
 		return nil
 	}
 	return w.state.Seen
-}
-
-// digestOf is the digest of a set of objects: of its keys and their digests in
-// key order.
-func digestOf(objects map[drift.Key]drift.Object) drift.Digest {
-	h := sha256.New()
-	for _, key := range slices.SortedFunc(maps.Keys(objects), drift.Key.Compare) {
-		fmt.Fprintf(h, "%s\x00%s\x00%s\n", key.Kind, key.ID, objects[key].Digest)
-	}
-	var d drift.Digest
-	h.Sum(d[:0])
-	return d
 }
 
 // move replaces the baseline and tells what that did to the open drift.
@@ -159,7 +147,7 @@ func (w *Watcher) move(make func(now time.Time) (*drift.Baseline, error)) ([]dri
 func (w *Watcher) rebase(b *drift.Baseline, now time.Time) (drift.Commit, error) {
 	commit := drift.Commit{TenantID: w.o.TenantID, Time: now, Baseline: b}
 	var world *judge.World
-	r := reckoner{tenant: w.o.Tenant, version: w.o.GraphVersion, baseline: b, now: now, world: func() *judge.World {
+	c := baseline.Comparison{Tenant: w.o.Tenant, GraphVersion: w.o.GraphVersion, Baseline: b, Now: now, World: func() *judge.World {
 		if world == nil {
 			world = w.world(w.state.Objects)
 		}
@@ -167,7 +155,7 @@ func (w *Watcher) rebase(b *drift.Baseline, now time.Time) (drift.Commit, error)
 	}}
 	commit.Events = append(commit.Events, w.route(w.pinned(b, now), nil))
 	for _, key := range w.keysWith(b) {
-		if err := w.rebaseOne(r, key, &commit); err != nil {
+		if err := w.rebaseOne(c, key, &commit); err != nil {
 			return drift.Commit{}, fmt.Errorf("compare %s with the baseline: %w", key, err)
 		}
 	}
@@ -183,7 +171,7 @@ func (w *Watcher) keysWith(b *drift.Baseline) []drift.Key {
 	return slices.Compact(keys)
 }
 
-func (w *Watcher) rebaseOne(r reckoner, key drift.Key, commit *drift.Commit) error {
+func (w *Watcher) rebaseOne(c baseline.Comparison, key drift.Key, commit *drift.Commit) error {
 	var current *drift.Object
 	if obj, ok := w.state.Objects[key]; ok {
 		current = &obj
@@ -191,11 +179,11 @@ func (w *Watcher) rebaseOne(r reckoner, key drift.Key, commit *drift.Commit) err
 	if current == nil && !slices.Contains(w.state.Seen, key.Kind) {
 		return nil // never read: nothing is known to be missing
 	}
-	f, err := r.finding(key, current)
+	f, err := c.Finding(key, current)
 	if err != nil {
 		return err
 	}
-	w.shift(key, f, r.now, commit)
+	w.shift(key, f, c.Now, commit)
 	return nil
 }
 
@@ -216,7 +204,7 @@ func (a *assessor) autoPin() error {
 	}
 	b := &drift.Baseline{
 		Revision: w.state.Revision + 1, Pinned: a.now, By: "cadrift", Reason: "first complete snapshot, baseline.auto_pin",
-		GraphVersion: w.o.GraphVersion, Objects: maps.Clone(a.next), Digest: digestOf(a.next), Kinds: slices.Clone(w.o.Kinds),
+		GraphVersion: w.o.GraphVersion, Objects: maps.Clone(a.next), Digest: baseline.Digest(a.next), Kinds: slices.Clone(w.o.Kinds),
 	}
 	a.out.commit.Baseline = b
 	a.out.commit.Events = append(a.out.commit.Events, w.route(w.pinned(b, a.now), nil))

@@ -5,7 +5,7 @@
 //
 //	read      every watched kind, complete or not at all       (read.go)
 //	doubt     what is missing or went back in time              (absence.go)
-//	assess    state + readings → one drift.Commit, purely       (assess.go, event.go, findings.go)
+//	assess    state + readings → one drift.Commit, purely       (assess.go, event.go, findings.go, rollout.go)
 //	commit    one transaction; nothing leaves before it          (commit.go)
 //	wake      the notification workers
 //	beside    late actors, names for the next alert               (beside.go, late.go, undone.go)

@@ -38,9 +38,9 @@ func (a *assessor) pair() {
 // event judges one change and words it. From is the old form with the guard's
 // own writes in it; the patch leads from the form that was recorded.
 func (a *assessor) event(c change, from *drift.Object) (drift.NewEvent, error) {
-	changes, patch, err := diff.Objects(canonical(from), canonical(c.new))
+	changes, patch, err := diff.Objects(from.Form(), c.new.Form())
 	if err == nil && from != c.old {
-		_, patch, err = diff.Objects(canonical(c.old), canonical(c.new))
+		_, patch, err = diff.Objects(c.old.Form(), c.new.Form())
 	}
 	if err != nil {
 		return drift.NewEvent{}, err
@@ -92,13 +92,6 @@ func nonNil[T any](s []T) []T {
 		return []T{}
 	}
 	return s
-}
-
-func canonical(o *drift.Object) []byte {
-	if o == nil {
-		return nil
-	}
-	return o.Canonical
 }
 
 // unseen is the verdict on a write that left no visible trace (detection law

@@ -1,107 +1,14 @@
 package poll
 
 import (
-	"bytes"
 	"cmp"
 	"maps"
 	"slices"
 	"time"
 
-	"github.com/cadrift/cadrift/internal/diff"
+	"github.com/cadrift/cadrift/internal/baseline"
 	"github.com/cadrift/cadrift/internal/drift"
-	"github.com/cadrift/cadrift/internal/judge"
 )
-
-// reckoner compares objects with a baseline: what is open, what opens, moves
-// and closes. It is pure.
-type reckoner struct {
-	tenant   string
-	version  string // of Graph, that objects are read through now
-	baseline *drift.Baseline
-	world    func() *judge.World
-	now      time.Time
-}
-
-// finding is the drift of one object from the baseline, nil when there is
-// none. An object of a kind that the baseline holds and that it lacks is
-// drift, and so is one that is missing.
-func (r reckoner) finding(key drift.Key, current *drift.Object) (*drift.Finding, error) {
-	if !r.baseline.Holds(key.Kind) {
-		return nil, nil
-	}
-	var base *drift.Object
-	if obj, ok := r.baseline.Objects[key]; ok {
-		base = &obj
-	}
-	if key.Kind == drift.Group && (base == nil || current == nil) {
-		return nil, nil // which groups are watched follows from the policies, and is their drift
-	}
-	if base == nil && current == nil || base != nil && current != nil && base.Digest == current.Digest {
-		return nil, nil
-	}
-	if base != nil && current != nil && r.baseline.GraphVersion != "" && r.baseline.GraphVersion != r.version {
-		if base, current = shared(r.baseline.GraphVersion, base, current); base.Digest == current.Digest {
-			return nil, nil
-		}
-	}
-	changes, patch, err := diff.Objects(canonical(base), canonical(current))
-	if err != nil {
-		return nil, err
-	}
-	if key.Kind == drift.Policy && base != nil && current != nil && r.world().OnlyExcuses(changes) {
-		return nil, nil // as the guard writes: no drift, and never opened
-	}
-	v := r.world().Judge(judge.Case{Old: base, New: current, Changes: changes})
-	ref := drift.Ref{Kind: key.Kind, ID: key.ID}
-	if current != nil {
-		ref.Name = current.Name
-	} else {
-		ref.Name = base.Name
-	}
-	return &drift.Finding{
-		Tenant: r.tenant, Object: ref, Since: r.now,
-		Direction: v.Direction, Severity: v.Severity, Lockout: v.Lockout,
-		Summary: v.Summary, Changes: nonNil(v.Changes), BaselinePatch: patch,
-	}, nil
-}
-
-// step says what became of a finding. Opened keeps now as its beginning;
-// updated keeps the beginning and who was told, and ends an acknowledgement,
-// which is for exactly one form.
-func step(old, new *drift.Finding) drift.DriftStep {
-	switch {
-	case old == nil && new == nil:
-		return drift.DriftNone
-	case old == nil:
-		return drift.DriftOpened
-	case new == nil:
-		return drift.DriftResolved
-	}
-	new.Since, new.Told = old.Since, old.Told
-	if samePatch(old.BaselinePatch, new.BaselinePatch) {
-		new.Ack, new.LastEvent = old.Ack, old.LastEvent
-	}
-	return drift.DriftUpdated
-}
-
-func samePatch(a, b drift.Patch) bool {
-	return slices.EqualFunc(a, b, func(x, y drift.PatchOp) bool {
-		return x.Op == y.Op && x.Path == y.Path && bytes.Equal(x.Value, y.Value)
-	})
-}
-
-// fill writes the drift fields of an event.
-func fill(e *drift.Event, s drift.DriftStep, f *drift.Finding) {
-	e.Drift = s
-	switch s {
-	case drift.DriftNone:
-	case drift.DriftResolved:
-		e.DriftDirection, e.DriftSeverity = new(drift.Neutral), new(drift.Low)
-	default:
-		e.DriftDirection, e.DriftSeverity = new(f.Direction), new(f.Severity)
-		e.BaselinePatch = f.BaselinePatch
-	}
-}
 
 // reckon updates the finding of one changed object and the event's drift
 // fields. It returns who was told of the drift so far.
@@ -110,12 +17,12 @@ func (a *assessor) reckon(key drift.Key, ref drift.Ref, e *drift.Event) (told []
 	if f, ok := a.w.state.Findings[key]; ok {
 		old, told = &f, f.Told
 	}
-	f, err := a.reckoner().finding(key, a.current(key))
+	f, err := a.comparison().Finding(key, a.current(key))
 	if err != nil {
 		return nil, err
 	}
-	s := step(old, f)
-	fill(e, s, f)
+	s := baseline.Step(old, f)
+	baseline.Fill(e, s, f)
 	switch s {
 	case drift.DriftResolved:
 		a.out.commit.Closed = append(a.out.commit.Closed, key)
@@ -134,8 +41,8 @@ func (a *assessor) current(key drift.Key) *drift.Object {
 	return nil
 }
 
-func (a *assessor) reckoner() reckoner {
-	return reckoner{tenant: a.w.o.Tenant, version: a.w.o.GraphVersion, baseline: a.baseline, world: a.theWorld, now: a.now}
+func (a *assessor) comparison() baseline.Comparison {
+	return baseline.Comparison{Tenant: a.w.o.Tenant, GraphVersion: a.w.o.GraphVersion, Baseline: a.baseline, World: a.theWorld, Now: a.now}
 }
 
 // reckonSilently brings findings up to date that no event of this pass speaks
@@ -185,7 +92,7 @@ func (a *assessor) awaited() []drift.Key {
 }
 
 func (a *assessor) reckonOne(key drift.Key) error {
-	f, err := a.reckoner().finding(key, a.current(key))
+	f, err := a.comparison().Finding(key, a.current(key))
 	if err != nil {
 		return err
 	}
@@ -203,8 +110,8 @@ func (w *Watcher) shift(key drift.Key, f *drift.Finding, now time.Time, commit *
 	if o, ok := w.state.Findings[key]; ok {
 		old, told = &o, o.Told
 	}
-	s := step(old, f)
-	if s == drift.DriftNone || s == drift.DriftUpdated && sameVerdict(old, f) {
+	s := baseline.Step(old, f)
+	if s == drift.DriftNone || s == drift.DriftUpdated && baseline.SameVerdict(old, f) {
 		return
 	}
 	e := drift.Event{
@@ -212,7 +119,7 @@ func (w *Watcher) shift(key drift.Key, f *drift.Finding, now time.Time, commit *
 		Tenant: w.o.Tenant, TenantID: w.o.TenantID,
 		Direction: new(drift.Neutral), Severity: drift.Low,
 	}
-	fill(&e, s, f)
+	baseline.Fill(&e, s, f)
 	if s == drift.DriftResolved {
 		e.Object = &old.Object
 		e.Summary = drift.Visible(old.Object.Name) + ": matches the baseline"
@@ -226,14 +133,9 @@ func (w *Watcher) shift(key drift.Key, f *drift.Finding, now time.Time, commit *
 	ne := w.route(e, told)
 	f.Told = union(told, ne.Receivers)
 	commit.Findings = append(commit.Findings, *f)
-	if s == drift.DriftOpened || !samePatch(old.BaselinePatch, f.BaselinePatch) {
+	if s == drift.DriftOpened || !baseline.SamePatch(old.BaselinePatch, f.BaselinePatch) {
 		commit.Events = append(commit.Events, ne)
 	}
-}
-
-func sameVerdict(a, b *drift.Finding) bool {
-	return a.Direction == b.Direction && a.Severity == b.Severity && a.Lockout == b.Lockout &&
-		a.Summary == b.Summary && samePatch(a.BaselinePatch, b.BaselinePatch)
 }
 
 // union is both lists as one sorted set.
