@@ -20,6 +20,7 @@ import (
 	"github.com/cadrift/cadrift/internal/notify/teams"
 	"github.com/cadrift/cadrift/internal/notify/webhook"
 	"github.com/cadrift/cadrift/internal/poll"
+	"github.com/cadrift/cadrift/internal/schedule"
 	"github.com/cadrift/cadrift/internal/words"
 )
 
@@ -34,7 +35,7 @@ type Built struct {
 // Tenant is one tenant's way to Graph and its schedule.
 type Tenant struct {
 	config.Tenant
-	Schedule poll.Schedule
+	Schedule schedule.Schedule
 	Tokens   *graph.Tokens
 	Client   *graph.Client
 	// unreachable says why there is no client.
@@ -101,7 +102,7 @@ func (m *builder) tenant(cfg *config.Config, i int) (*Tenant, error) {
 	t := &Tenant{Tenant: c}
 	var errs []error
 	var err error
-	if t.Schedule, err = poll.ParseSchedule(c.Schedule, time.Now()); err != nil {
+	if t.Schedule, err = schedule.Parse(c.Schedule, time.Now()); err != nil {
 		errs = append(errs, cfg.Problem(at("schedule"), "%w", err))
 	}
 	roots, err := extraRoots(c.CAFile)

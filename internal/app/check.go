@@ -8,7 +8,7 @@ import (
 
 	"github.com/cadrift/cadrift/internal/config"
 	"github.com/cadrift/cadrift/internal/graph"
-	"github.com/cadrift/cadrift/internal/poll"
+	"github.com/cadrift/cadrift/internal/schedule"
 )
 
 // Load reads a configuration with everything that can be wrong with it told
@@ -29,7 +29,7 @@ func schedules(cfg *config.Config) []error {
 		if t.Schedule == "" {
 			continue // told by the load
 		}
-		if _, err := poll.ParseSchedule(t.Schedule, time.Now()); err != nil {
+		if _, err := schedule.Parse(t.Schedule, time.Now()); err != nil {
 			errs = append(errs, cfg.Problem(fmt.Sprintf("tenants[%d].schedule", i), "%w", err))
 		}
 	}

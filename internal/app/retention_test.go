@@ -12,6 +12,7 @@ import (
 	"github.com/cadrift/cadrift/internal/config"
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/poll"
+	"github.com/cadrift/cadrift/internal/schedule"
 	"github.com/cadrift/cadrift/internal/store"
 )
 
@@ -84,13 +85,13 @@ func TestPruningBelievesTheClock(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	schedule, err := poll.ParseSchedule("@every 1m", seen)
+	every, err := schedule.Parse("@every 1m", seen)
 	if err != nil {
 		t.Fatal(err)
 	}
 	made := &setup{}
 	for _, id := range []string{"a", "b", "never seen"} {
-		w, err := poll.New(poll.Options{Tenant: id, TenantID: id, Store: s, Schedule: schedule, Metrics: poll.NewMetrics(prometheus.NewRegistry())})
+		w, err := poll.New(poll.Options{Tenant: id, TenantID: id, Store: s, Schedule: every, Metrics: poll.NewMetrics(prometheus.NewRegistry())})
 		if err != nil {
 			t.Fatal(err)
 		}

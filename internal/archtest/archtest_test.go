@@ -26,7 +26,7 @@ var stories = map[string]int{
 
 	"internal/golden": 0, "internal/hostile": 0, "internal/csdl": 0,
 
-	"internal/canon": 1, "internal/diff": 1, "internal/judge": 1, "internal/words": 1,
+	"internal/canon": 1, "internal/diff": 1, "internal/judge": 1, "internal/words": 1, "internal/schedule": 1,
 
 	"internal/baseline": 2,
 
@@ -52,7 +52,7 @@ var stories = map[string]int{
 var fences = map[string]struct{ owner, why string }{
 	"github.com/AzureAD/microsoft-authentication-library-for-go": {"internal/graph", "MSAL errors can hold a token: they are scrubbed in one place"},
 	"go.etcd.io/bbolt":          {"internal/store", "the store speaks domain terms, its engine is nobody else's business"},
-	"github.com/robfig/cron":    {"internal/poll", "its parser panics on user input: it is guarded in one place"},
+	"github.com/robfig/cron":    {"internal/schedule", "its parser panics on user input: it is guarded in one place"},
 	"github.com/wI2L/jsondiff":  {"internal/diff", "two of its options report no change where there is one"},
 	"github.com/lmittmann/tint": {"internal/app", "packages log through slog, the handler is chosen once"},
 	"github.com/spf13/cobra":    {"internal/cli", "flags and commands belong to the command line"},
@@ -71,7 +71,7 @@ var restricted = map[string][]string{
 }
 
 // pure are the packages that take values and return values.
-var pure = []string{"internal/drift", "internal/canon", "internal/diff", "internal/judge", "internal/words"}
+var pure = []string{"internal/drift", "internal/canon", "internal/diff", "internal/judge", "internal/words", "internal/schedule"}
 
 // impure are the imports that would end that.
 var impure = []string{"context", "net", "net/http", "os", "time/tzdata", "io/fs", "sync", "math/rand", "math/rand/v2", "github.com/prometheus/client_golang/prometheus"}

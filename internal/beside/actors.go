@@ -11,6 +11,7 @@ import (
 
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/graph"
+	"github.com/cadrift/cadrift/internal/schedule"
 )
 
 // Auditor gives audit records: a Graph client.
@@ -64,8 +65,11 @@ func newAudits() audits {
 // seconds, without one now and then, and when the clock was set back behind
 // the last question.
 func (v *View) Due(now time.Time, reason bool) bool {
-	quiet := now.Sub(v.audits.asked)
-	return quiet >= auditProbe || reason && quiet >= auditEvery || quiet < 0
+	every := auditProbe
+	if reason {
+		every = auditEvery
+	}
+	return schedule.Lapsed(v.audits.asked, every, now)
 }
 
 // Ask fetches audit records about the writes, as far back as their windows

@@ -23,6 +23,7 @@ import (
 	"github.com/cadrift/cadrift/internal/guard"
 	"github.com/cadrift/cadrift/internal/judge"
 	"github.com/cadrift/cadrift/internal/poll"
+	"github.com/cadrift/cadrift/internal/schedule"
 	"github.com/cadrift/cadrift/internal/store"
 )
 
@@ -124,7 +125,7 @@ func (r *rig) open() {
 	r.must(err)
 	client, err := graph.New(graph.Options{Endpoint: endpoint, Tenant: "contoso", Transport: r.transport, Tokens: tokens, RequestsPerSecond: pace})
 	r.must(err)
-	schedule, err := poll.ParseSchedule("@every 1m", time.Now())
+	every, err := schedule.Parse("@every 1m", time.Now())
 	r.must(err)
 	r.guard, err = guard.New(guard.Options{
 		Tenant: "contoso", TenantID: tenantID, Settings: r.settings, Graph: client, Journal: journal{r},
@@ -132,7 +133,7 @@ func (r *rig) open() {
 	})
 	r.must(err)
 	r.watcher, err = poll.New(poll.Options{
-		Tenant: "contoso", TenantID: tenantID, Schedule: schedule, GraphVersion: "v1.0", AutoPin: true,
+		Tenant: "contoso", TenantID: tenantID, Schedule: every, GraphVersion: "v1.0", AutoPin: true,
 		Kinds:  []drift.Kind{drift.Policy, drift.NamedLocation},
 		Source: client, Store: r.store, Guard: hook{r.guard},
 		Emergency: judge.Emergency{Users: r.settings.Users, Groups: r.settings.Groups},

@@ -16,6 +16,7 @@ import (
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/graph"
 	"github.com/cadrift/cadrift/internal/poll"
+	"github.com/cadrift/cadrift/internal/schedule"
 	"github.com/cadrift/cadrift/internal/store"
 )
 
@@ -73,10 +74,10 @@ func newBenchWatcher(b *testing.B, answers canned) *poll.Watcher {
 		Endpoint: "https://graph.example", Transport: answers, Tokens: staticToken{}, Pacer: graph.NewPacer(1e9),
 	})
 	fail(err)
-	schedule, err := poll.ParseSchedule("@every 1m", time.Now())
+	every, err := schedule.Parse("@every 1m", time.Now())
 	fail(err)
 	w, err := poll.New(poll.Options{
-		Tenant: "contoso", TenantID: tenantID, Schedule: schedule, GraphVersion: "v1.0",
+		Tenant: "contoso", TenantID: tenantID, Schedule: every, GraphVersion: "v1.0",
 		Kinds: []drift.Kind{drift.Policy, drift.NamedLocation}, Source: client, Store: s,
 		Route: func(*drift.Event, []string) []string { return nil }, Wake: func() {}, Logger: slog.New(slog.DiscardHandler),
 	})

@@ -7,42 +7,9 @@ import (
 	"time"
 )
 
-// The wall clock of a machine may be set while the process runs, and the
-// monotonic clock, by which timers run, stands still while the machine sleeps.
-// Due times are therefore of the wall clock, and waits are bounded by both.
-
-// longestNap is how soon a clock that was set forward, or a machine that woke
-// up, is noticed.
-const longestNap = 30 * time.Second
-
 // clocksApart is how far our clock may be from Graph's: certificates and tokens
 // are judged by it, and so are the hold and the budgets of the guard.
 const clocksApart = 5 * time.Minute
-
-// wall is a time without its monotonic reading.
-func wall(t time.Time) time.Time { return t.Round(0) }
-
-// wait is a wait for a moment of the wall clock, which never lasts longer than
-// it was meant to when it began.
-type wait struct {
-	due, begin time.Time
-	length     time.Duration
-}
-
-func newWait(due, now time.Time) wait {
-	return wait{due: wall(due), begin: now, length: due.Sub(wall(now))}
-}
-
-// left is how long the wait goes on.
-func (w wait) left(now time.Time) time.Duration {
-	return min(w.due.Sub(wall(now)), w.length-now.Sub(w.begin))
-}
-
-// lapsed tells whether a time is long enough ago. One that lies ahead was noted
-// before the clock was set back: nobody knows how long ago that was.
-func lapsed(at time.Time, long time.Duration, now time.Time) bool {
-	return now.Sub(at) >= long || at.After(now)
-}
 
 // compareClocks notes how far our clock is from Graph's, by the reading that
 // puts them closest together: the time on an answer may be that of a cache.

@@ -20,6 +20,7 @@ import (
 	"github.com/cadrift/cadrift/internal/graphsim"
 	"github.com/cadrift/cadrift/internal/judge"
 	"github.com/cadrift/cadrift/internal/poll"
+	"github.com/cadrift/cadrift/internal/schedule"
 	"github.com/cadrift/cadrift/internal/store"
 )
 
@@ -87,10 +88,10 @@ func (r *rig) open() {
 		RequestsPerSecond: 1, Metrics: graph.NewMetrics(r.reg),
 	})
 	must(r.t, err)
-	schedule, err := poll.ParseSchedule("@every 1m", time.Now())
+	every, err := schedule.Parse("@every 1m", time.Now())
 	must(r.t, err)
 	o := poll.Options{
-		Tenant: "contoso", TenantID: tenantID, Schedule: schedule, GraphVersion: cmp.Or(r.version, "v1.0"),
+		Tenant: "contoso", TenantID: tenantID, Schedule: every, GraphVersion: cmp.Or(r.version, "v1.0"),
 		Kinds:  []drift.Kind{drift.Policy, drift.NamedLocation, drift.AuthenticationStrength, drift.AuthenticationContext, drift.SecurityDefaults},
 		Source: client, Store: r.store, Emergency: judge.Emergency{},
 		Route:   func(*drift.Event, []string) []string { return []string{"oncall"} },

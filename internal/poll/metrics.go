@@ -86,9 +86,9 @@ func (m *Metrics) Forget(tenant string) {
 	}
 }
 
-func (m *Metrics) skipped(tenant string) {
+func (m *Metrics) skipped(tenant string, passes int) {
 	if m != nil {
-		m.polls.WithLabelValues(tenant, string(Skipped)).Inc()
+		m.polls.WithLabelValues(tenant, string(Skipped)).Add(float64(passes))
 	}
 }
 

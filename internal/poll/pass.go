@@ -7,6 +7,7 @@ import (
 
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/graph"
+	"github.com/cadrift/cadrift/internal/schedule"
 )
 
 // Run makes a pass at once and then whenever one is due, until ctx ends. A
@@ -14,7 +15,7 @@ import (
 // only when the store's state is unknown and the process must start anew.
 func (w *Watcher) Run(ctx context.Context) error {
 	defer w.flush()
-	due := wall(time.Now())
+	due := schedule.Wall(time.Now())
 	for {
 		begin := time.Now()
 		w.promise(longestTurn)
@@ -22,47 +23,32 @@ func (w *Watcher) Run(ctx context.Context) error {
 			return err
 		}
 		now := time.Now()
-		due = w.nextDue(due, now, now.Sub(begin))
+		next, skipped := w.o.Schedule.Due(due, now, now.Sub(begin))
+		w.o.Metrics.skipped(w.o.Tenant, skipped)
+		due = next
 		if err := w.waitLooking(ctx, due); err != nil || ctx.Err() != nil {
 			return err
 		}
 	}
 }
 
-// nextDue is the next due time that lies ahead; those that passed while the
-// pass took its time are counted as skipped. After a clock that was set, or a
-// sleep of the machine, due times count from now on.
-func (w *Watcher) nextDue(due, now time.Time, took time.Duration) time.Time {
-	now = wall(now)
-	if due.After(now.Add(time.Second)) || now.Sub(due) > took+time.Minute {
-		due = now
-	}
-	for {
-		next := w.o.Schedule.Next(due)
-		if next.IsZero() {
-			return now.Add(24 * time.Hour) // a schedule that is over: look again tomorrow
-		}
-		if next.After(now) {
-			return next
-		}
-		w.o.Metrics.skipped(w.o.Tenant)
-		due = next
-	}
-}
+// longestNap is how soon a clock that was set forward, or a machine that woke
+// up, is noticed.
+const longestNap = 30 * time.Second
 
 // waitLooking waits for due, and asks again for absent objects on the way.
 func (w *Watcher) waitLooking(ctx context.Context, due time.Time) error {
-	wait := newWait(due, time.Now())
+	wait := schedule.NewWait(due, time.Now())
 	for {
 		now := time.Now()
-		left := wait.left(now)
+		left := wait.Left(now)
 		if left <= 0 {
 			return nil
 		}
 		nap, look := min(left, longestNap), false
 		w.mu.Lock()
-		if at, ok := w.nextLook(); ok && at.Sub(wall(now)) <= nap {
-			nap, look = at.Sub(wall(now)), true
+		if at, ok := w.nextLook(); ok && at.Sub(schedule.Wall(now)) <= nap {
+			nap, look = at.Sub(schedule.Wall(now)), true
 		}
 		w.mu.Unlock()
 		w.promise(nap)
@@ -168,7 +154,7 @@ func (w *Watcher) conclude(readings []reading, ev evidence, now time.Time) error
 	good := w.result != Failed
 	w.compareClocks(readings)
 	w.watchBlindness(readings, &a, now)
-	if good && (!a.commit.Empty() || lapsed(w.flushed, flushEvery, now)) {
+	if good && (!a.commit.Empty() || schedule.Lapsed(w.flushed, flushEvery, now)) {
 		a.commit.LastGood = now
 	}
 	if err := w.settleLocked(a, now); err != nil || w.degraded {

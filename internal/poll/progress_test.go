@@ -9,6 +9,7 @@ import (
 
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/graph"
+	"github.com/cadrift/cadrift/internal/schedule"
 )
 
 // deaf is a source that answers when it is let go, and heeds no context.
@@ -31,13 +32,13 @@ func (d *deaf) Deleted(context.Context, drift.Kind) (map[string]time.Time, error
 // for its next pass, or fails pass after pass, is not.
 func TestStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		schedule, err := ParseSchedule("@every 30m", time.Now())
+		every, err := schedule.Parse("@every 30m", time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
 		d := &deaf{held: make(chan struct{})}
 		w, err := New(Options{
-			Tenant: "contoso", TenantID: "x", Schedule: schedule, Kinds: []drift.Kind{drift.Policy}, Source: d,
+			Tenant: "contoso", TenantID: "x", Schedule: every, Kinds: []drift.Kind{drift.Policy}, Source: d,
 			Route: func(*drift.Event, []string) []string { return nil }, Wake: func() {}, Alarm: func(drift.Event) {},
 			Logger: slog.New(slog.DiscardHandler),
 		})

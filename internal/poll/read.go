@@ -13,6 +13,7 @@ import (
 	"github.com/cadrift/cadrift/internal/canon"
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/graph"
+	"github.com/cadrift/cadrift/internal/schedule"
 )
 
 // reading is one kind as one pass saw it.
@@ -68,7 +69,7 @@ func (w *Watcher) read(ctx context.Context) []reading {
 		}
 		r := w.understand(listing)
 		if !listing.Date.IsZero() {
-			r.ahead = wall(listing.At).Sub(listing.Date)
+			r.ahead = schedule.Wall(listing.At).Sub(listing.Date)
 		}
 		out = append(out, r)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/graph"
 	"github.com/cadrift/cadrift/internal/judge"
+	"github.com/cadrift/cadrift/internal/schedule"
 	"github.com/cadrift/cadrift/internal/store"
 )
 
@@ -46,7 +47,7 @@ type Store interface {
 // Options are a watcher's settings and neighbours.
 type Options struct {
 	Tenant, TenantID string
-	Schedule         Schedule
+	Schedule         schedule.Schedule
 	Kinds            []drift.Kind
 	GraphVersion     string
 	Emergency        judge.Emergency

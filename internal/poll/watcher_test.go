@@ -289,25 +289,3 @@ func TestRestartTellsWhatHappenedMeanwhile(t *testing.T) {
 		expect(t, r.events(), "updated CA001 weaker critical")
 	})
 }
-
-func TestScheduleRefusals(t *testing.T) {
-	now := time.Date(2026, 11, 21, 20, 0, 0, 0, time.UTC)
-	for _, spec := range []string{"", "TZ=UTC", "CRON_TZ=", "CRON_TZ=Mars/Phobos * * * * *", "0 0 30 2 *", "@every 500ms", "@every -5m", "@every 0s", "@reboot", "61 * * * *", "* * *"} {
-		if s, err := poll.ParseSchedule(spec, now); err == nil {
-			t.Errorf("ParseSchedule(%q) took it, next %v", spec, s.Next(now))
-		}
-	}
-	for spec, want := range map[string]time.Duration{
-		"@every 1m": time.Minute, "*/5 * * * *": 5 * time.Minute, "*/10 * * * * *": 10 * time.Second,
-		"CRON_TZ=Europe/Berlin 0 6 * * *": 24 * time.Hour,
-	} {
-		s, err := poll.ParseSchedule(spec, now)
-		if err != nil {
-			t.Errorf("ParseSchedule(%q): %v", spec, err)
-			continue
-		}
-		if got := s.Interval(now); got != want {
-			t.Errorf("interval of %q: got %v, want %v", spec, got, want)
-		}
-	}
-}

@@ -1,4 +1,4 @@
-package poll
+package schedule
 
 import (
 	"errors"
@@ -19,33 +19,33 @@ type Schedule struct {
 // descriptors such as @every 1m and @hourly.
 var parser = cron.NewParser(cron.SecondOptional | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
 
-// ParseSchedule reads a robfig/cron spec, optionally with CRON_TZ= in front.
+// Parse reads a robfig/cron spec, optionally with CRON_TZ= in front.
 // It refuses what the library takes in silence: a zone without a spec (its
 // parser panics), a date that never comes, and @every below one second (which
 // the library rounds up).
-func ParseSchedule(spec string, now time.Time) (Schedule, error) {
+func Parse(spec string, now time.Time) (Schedule, error) {
 	s, err := parse(spec)
 	if err == nil && s.Next(now).IsZero() {
 		err = errors.New("never fires")
 	}
 	if err != nil {
-		return Schedule{}, &ScheduleError{spec, err}
+		return Schedule{}, &Error{spec, err}
 	}
 	return Schedule{spec: spec, next: s}, nil
 }
 
-// ScheduleError is a schedule that cannot be meant.
-type ScheduleError struct {
+// Error is why a schedule cannot be meant.
+type Error struct {
 	Spec string
 	Err  error
 }
 
-func (e *ScheduleError) Error() string { return fmt.Sprintf("schedule %q: %v", e.Spec, e.Err) }
+func (e *Error) Error() string { return fmt.Sprintf("schedule %q: %v", e.Spec, e.Err) }
 
-func (e *ScheduleError) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error { return e.Err }
 
 // Hint is what a schedule looks like.
-func (e *ScheduleError) Hint() string {
+func (e *Error) Hint() string {
 	return `"@every 1m", "*/5 * * * *" (minute hour day month weekday), or "CRON_TZ=Europe/Vienna 0 7 * * *"; at most once a second`
 }
 

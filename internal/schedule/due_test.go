@@ -1,24 +1,21 @@
-package poll
+package schedule
 
 import (
 	"testing"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 var tick = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 // A clock that was set, or a machine that slept, neither makes a burst of
 // passes nor a pause.
-func TestNextDue(t *testing.T) {
+func TestDue(t *testing.T) {
 	for _, tt := range []struct {
 		name, schedule string
 		now            time.Time // when the pass that was due at tick is over
 		took           time.Duration
 		want           time.Time
-		skipped        float64
+		skipped        int
 	}{
 		{"in time", "@every 10s", tick.Add(2 * time.Second), 2 * time.Second, tick.Add(10 * time.Second), 0},
 		{"a slow pass", "@every 10s", tick.Add(25 * time.Second), 25 * time.Second, tick.Add(30 * time.Second), 2},
@@ -30,17 +27,12 @@ func TestNextDue(t *testing.T) {
 		{"a pass over a sleep", "*/5 * * * *", tick.Add(8*time.Hour + time.Minute), 2 * time.Minute, tick.Add(8*time.Hour + 5*time.Minute), 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			schedule, err := ParseSchedule(tt.schedule, tick)
+			s, err := Parse(tt.schedule, tick)
 			if err != nil {
 				t.Fatal(err)
 			}
-			reg := prometheus.NewRegistry()
-			w := &Watcher{o: Options{Tenant: "contoso", Schedule: schedule, Metrics: NewMetrics(reg)}}
-			if got := w.nextDue(tick, tt.now, tt.took); !got.Equal(tt.want) {
-				t.Errorf("next due %s, want %s", got, tt.want)
-			}
-			if got := testutil.ToFloat64(w.o.Metrics.polls.WithLabelValues("contoso", string(Skipped))); got != tt.skipped {
-				t.Errorf("%v passes skipped, want %v", got, tt.skipped)
+			if got, skipped := s.Due(tick, tt.now, tt.took); !got.Equal(tt.want) || skipped != tt.skipped {
+				t.Errorf("next due %s, %d skipped, want %s, %d", got, skipped, tt.want, tt.skipped)
 			}
 		})
 	}
@@ -50,7 +42,7 @@ func TestNextDue(t *testing.T) {
 // to: timers stand still while a machine sleeps, and clocks are set back.
 func TestWait(t *testing.T) {
 	begin := time.Now() // with its monotonic reading
-	w := newWait(begin.Add(time.Hour), begin)
+	w := NewWait(begin.Add(time.Hour), begin)
 	for _, tt := range []struct {
 		name      string
 		wall, run time.Duration // what the two clocks did since
@@ -63,7 +55,7 @@ func TestWait(t *testing.T) {
 		// The wall clock is what begin plus run would be without its jump.
 		moved := w
 		moved.due = w.due.Add(tt.run - tt.wall)
-		if got := moved.left(begin.Add(tt.run)); got != tt.want {
+		if got := moved.Left(begin.Add(tt.run)); got != tt.want {
 			t.Errorf("%s: %s left, want %s", tt.name, got, tt.want)
 		}
 	}
