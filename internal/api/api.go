@@ -169,6 +169,16 @@ func (a *API) tenant(name string) (TenantName, error) {
 	return TenantName{}, notFound("the configuration has "+tenantNames(all), "there is no tenant %q", name)
 }
 
+// recorded is what a question about the past of one tenant needs.
+func (a *API) recorded(tenant string) (*store.Store, TenantName, error) {
+	s, err := a.opened()
+	if err != nil {
+		return nil, TenantName{}, err
+	}
+	t, err := a.tenant(tenant)
+	return s, t, err
+}
+
 // selected are the tenants of a name: all of them when it is empty.
 func (a *API) selected(name string) ([]TenantName, error) {
 	if name == "" {

@@ -5,9 +5,10 @@
 // clients: with a daemon through the socket, without one in process, so both
 // give the same bytes and one test suite covers them.
 //
-// It never talks to Graph and never writes to the store by itself: a pass, a
-// pin, an accept and an import go through a [Keeper], which makes them in the
-// tenant's own loop, one at a time.
+// It never talks to Graph and writes nothing to a tenant's history by itself:
+// passes and baselines go through a [Keeper], acknowledgements, announcements
+// and test messages through [Alerts], writes of the guard through [Guards],
+// which see to it that a tenant's loop does one thing at a time.
 //
 // Answers are the shapes of the public contract. Errors are
 // {"error": "...", "hint": "..."} with a fitting status. What is read is copied

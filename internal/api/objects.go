@@ -67,16 +67,6 @@ func kindNames() string {
 	return strings.Join(names, ", ")
 }
 
-// recorded is what a question about the past of one tenant needs.
-func (a *API) recorded(tenant string) (*store.Store, TenantName, error) {
-	s, err := a.opened()
-	if err != nil {
-		return nil, TenantName{}, err
-	}
-	t, err := a.tenant(tenant)
-	return s, t, err
-}
-
 // revisionAt reads a revision number, or the revision that was the newest at
 // a time; nothing is read as 0, the newest of all. The number is checked: objects of a revision to come must not look
 // like those of today.

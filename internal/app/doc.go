@@ -5,8 +5,7 @@
 // others do too. [Run] is the daemon: store, listeners, one watcher per
 // tenant, one worker per receiver. A reload builds first and swaps after: a
 // bad file leaves the old configuration running. [Local] serves the same
-// commands without a daemon, [Demo] runs the daemon against a simulated
-// tenant.
+// commands without a daemon, [CheckConfig] says what run would do.
 //
 // Nothing here decides what a change is or what it means; this is the room
 // where the others are introduced to each other.

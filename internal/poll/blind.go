@@ -27,7 +27,7 @@ type sight struct {
 
 // watchBlindness compares what the pass could not see with what earlier ones
 // could not, and appends monitor.blind and monitor.recovered to the commit.
-// What was told is remembered once the commit is durable (tellings.settle).
+// What was told is remembered once the commit is durable (settleBlindness).
 func (w *Watcher) watchBlindness(readings []reading, a *assessment, now time.Time) {
 	sights := w.sights(readings, a)
 	for _, reason := range drift.Reasons() {
