@@ -134,22 +134,18 @@ func lookup(objects map[drift.Key]drift.Object, key drift.Key) *drift.Object {
 
 // compareObject is nil for two forms that are the same.
 func compareObject(world *judge.World, before, after *drift.Object) (*ObjectChange, error) {
-	c := ObjectChange{Action: drift.Updated}
-	var from, to []byte
-	if before == nil {
-		c.Action = drift.Created
-	} else {
-		c.Object, from = before.Ref, before.Canonical
-	}
-	if after == nil {
-		c.Action = drift.Deleted
-	} else {
-		c.Object, to = after.Ref, after.Canonical
-	}
-	if before != nil && after != nil && before.Digest == after.Digest {
+	var c ObjectChange
+	switch {
+	case before == nil:
+		c.Action, c.Object = drift.Created, after.Ref
+	case after == nil:
+		c.Action, c.Object = drift.Deleted, before.Ref
+	case before.Digest == after.Digest:
 		return nil, nil
+	default:
+		c.Action, c.Object = drift.Updated, after.Ref
 	}
-	changes, patch, err := diff.Objects(from, to)
+	changes, patch, err := diff.Objects(before.Form(), after.Form())
 	if err != nil {
 		return nil, err
 	}

@@ -106,12 +106,7 @@ func TestBlindnessIsTold(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := newTestStage(t, "contoso")
-			hook, err := newReceiver()
-			must(t, err)
-			defer hook.server.Close()
-			must(t, s.configure("", "receivers:\n  - {name: siem, type: webhook, url: \""+hook.url+"\"}\n"))
-			d := s.run(t)
+			s, hook, d := runHooked(t)
 			must(t, d.passes(1))
 			began := time.Now()
 			tt.fault(s)

@@ -15,12 +15,7 @@ import (
 // set from 0 on, and nothing in a label that could be a name or an id.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	s := newTestStage(t, "contoso")
-	hook, err := newReceiver()
-	must(t, err)
-	defer hook.server.Close()
-	must(t, s.configure("", "receivers:\n  - {name: siem, type: webhook, url: \""+hook.url+"\"}\n"))
-	d := s.run(t)
+	s, hook, d := runHooked(t)
 	_, first, err := d.get("/metrics")
 	must(t, err)
 	want := []string{

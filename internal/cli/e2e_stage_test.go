@@ -162,6 +162,17 @@ func newTestStage(t *testing.T, names ...string) *stage {
 	return s
 }
 
+// runHooked runs the daemon on a stage of one tenant and one webhook.
+func runHooked(t *testing.T) (*stage, *receiver, *daemon) {
+	t.Helper()
+	s := newTestStage(t, "contoso")
+	hook, err := newReceiver()
+	must(t, err)
+	t.Cleanup(func() { hook.server.Close() })
+	must(t, s.configure("", "receivers:\n  - {name: siem, type: webhook, url: \""+hook.url+"\"}\n"))
+	return s, hook, s.run(t)
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

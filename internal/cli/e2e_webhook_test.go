@@ -107,12 +107,7 @@ func ignoreExit(err error) error {
 // answer back: the event comes again after the start, under the same id.
 func TestKilledBetweenCommitAndAnswer(t *testing.T) {
 	t.Parallel()
-	s := newTestStage(t, "contoso")
-	hook, err := newReceiver()
-	must(t, err)
-	defer hook.server.Close()
-	must(t, s.configure("", "receivers:\n  - {name: siem, type: webhook, url: \""+hook.url+"\"}\n"))
-	d := s.run(t)
+	s, hook, d := runHooked(t)
 	release := hook.hold()
 	must(t, s.admin().PatchPolicy(ca001, `{"state":"disabled"}`))
 	must(t, eventually(func() error {
