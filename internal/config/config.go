@@ -80,7 +80,7 @@ type Tenant struct {
 	RequestsPerSecond float64
 	GraphVersion      string // v1.0, beta
 	Credentials       Credentials
-	Schedule          string // as written; package poll parses it
+	Schedule          string // as written; package schedule parses it
 	Watch             []drift.Kind
 	Attribution       Attribution
 	ResolveNames      bool

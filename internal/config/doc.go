@@ -11,7 +11,7 @@
 // returns a whole configuration or none: nothing half-applied leaves this
 // package.
 //
-// It never parses a schedule (package poll does), never knows the hosts of a
+// It never parses a schedule (package schedule does), never knows the hosts of a
 // cloud (package graph does), opens no socket and keeps no state. It never puts
 // into a message a value that may be a secret: of a webhook URL, a secret and
 // of what stands where an id or a file name was expected, only the position is

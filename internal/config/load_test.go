@@ -243,7 +243,7 @@ func TestProblem(t *testing.T) {
 	}
 }
 
-// What package poll thinks of a schedule is told together with what is wrong
+// What package schedule thinks of one is told together with what is wrong
 // here, in the order of the file.
 func TestChecks(t *testing.T) {
 	text := "log: {level: loud}\n" + minimal + "    schedule: \"* * *\"\n    cloud: mars\n"

@@ -85,7 +85,7 @@ func (l *loader) checkEndpoints(path string, e *Endpoints) {
 // maxSchedule is far longer than any schedule.
 const maxSchedule = 200
 
-// checkSchedule leaves the grammar to package poll, the only user of cron.
+// checkSchedule leaves the grammar to package schedule, the only user of cron.
 func (l *loader) checkSchedule(path, schedule string) {
 	const hint = `for example "@every 1m" or "*/5 * * * *"`
 	switch {
