@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/graphsim"
 )
 
 // ahead is added to package time of the program under test. Nobody sets the
@@ -95,12 +97,15 @@ func (c *clock) set(ahead time.Duration) {
 	must(c.r.t, err)
 }
 
+// wrap makes a command one of the program with the clock.
+func (c *clock) wrap(cmd *exec.Cmd) {
+	cmd.Path, cmd.Args[0] = c.program, c.program
+	cmd.Env = append(os.Environ(), "CADRIFT_TEST_CLOCK="+filepath.Join(c.r.dir, "clock"))
+}
+
 func (c *clock) start() *daemon {
 	c.r.t.Helper()
-	d := c.r.start(func(cmd *exec.Cmd) {
-		cmd.Path, cmd.Args[0] = c.program, c.program
-		cmd.Env = append(os.Environ(), "CADRIFT_TEST_CLOCK="+filepath.Join(c.r.dir, "clock"))
-	})
+	d := c.r.start(c.wrap)
 	eventually(c.r.t, 20*time.Second, "a first pass", d.ready)
 	return d
 }
@@ -225,4 +230,84 @@ func (c *clock) settled(d *daemon) {
 	if _, err := os.Stat(filepath.Join(c.r.dir, "clock")); errors.Is(err, os.ErrNotExist) {
 		t.Error("no clock was moved")
 	}
+}
+
+// A life longer than retention: after a start forty days later the daemon
+// itself drops the old records and the names of people, keeps what is open, and
+// leaves a chain that goes on from its checkpoint. While no tenant can be read,
+// nothing is dropped: the clock may be wrong.
+func TestRetention(t *testing.T) {
+	if !long() {
+		t.Skip("with CADRIFT_LONG=1 only")
+	}
+	program := clocked(t)
+	for _, reachable := range []bool{true, false} {
+		t.Run(fmt.Sprintf("reachable %t", reachable), func(t *testing.T) {
+			t.Parallel()
+			c := &clock{newRig(t, 1), program}
+			r := c.r
+			r.tenants[0].AddApp(graphsim.App{ClientID: clientID, Secret: secret, Roles: []string{graphsim.PolicyReadAll, graphsim.AuditRead}})
+			delete(r.tenant(0), "attribution")
+			r.config["retention"] = map[string]any{"history": "30d", "people": "20d"}
+			r.write()
+			c.set(0)
+			d := c.start()
+			for range 2 {
+				c.told(0, "disabled")
+				c.told(0, "enabled")
+			}
+			c.told(1, "disabled") // stays open
+			named := func() int { return strings.Count(r.history(d), "alex@contoso.example") }
+			eventually(t, 30*time.Second, "actors known", func() bool { return named() >= 5 })
+			before := strings.Count(r.history(d), `"seq"`)
+			if _, err := d.stop(syscall.SIGTERM, 25*time.Second); err != nil {
+				t.Fatal(err)
+			}
+			c.set(40 * 24 * time.Hour)
+			if !reachable {
+				r.cloud.OnRequest(func(*http.Request) *graphsim.Fault { return &graphsim.Fault{Refuse: true} })
+				d = c.r.start(c.wrap)
+				eventually(t, 150*time.Second, "the refusal to prune", func() bool { return strings.Contains(d.output(), "nothing pruned") })
+				if n := strings.Count(r.history(d), `"seq"`); n < before {
+					t.Errorf("%d events of %d left", n, before)
+				}
+				verified(t, r, d)
+				return
+			}
+			d = c.start()
+			eventually(t, 150*time.Second, "pruning", func() bool {
+				return strings.Contains(d.output(), "history pruned") && strings.Contains(d.output(), "people erased")
+			})
+			if n := strings.Count(r.history(d), `"seq"`); n == 0 || n >= before {
+				t.Errorf("%d events of %d left, want those of what is open", n, before)
+			}
+			if n := named(); n != 0 {
+				t.Errorf("people are named %d times", n)
+			}
+			if n := d.metric(`cadrift_drift_open{kind="policy",severity="critical",tenant="tenant1"}`); n != 1 {
+				t.Errorf("%v open drifts, want 1", n)
+			}
+			c.told(2, "disabled")
+			verified(t, r, d)
+			var report struct {
+				Tenants []struct {
+					FromSeq uint64 `json:"from_seq"`
+				}
+			}
+			must(t, json.Unmarshal([]byte(r.cli("--output", "json", "verify")), &report))
+			if len(report.Tenants) != 1 || report.Tenants[0].FromSeq < 5 {
+				t.Errorf("verify begins at %+v, want the checkpoint", report.Tenants)
+			}
+		})
+	}
+}
+
+// history is what the daemon tells of its events.
+func (r *rig) history(d *daemon) string {
+	r.t.Helper()
+	code, text := d.get("/api/v1/events?limit=1000")
+	if code != http.StatusOK {
+		r.t.Fatalf("events: %d %s", code, text)
+	}
+	return text
 }
