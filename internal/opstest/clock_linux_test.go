@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -56,7 +55,9 @@ func share() *int64 {
 func clocked(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	source := filepath.Join(runtime.GOROOT(), "src", "time")
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	must(t, err)
+	source := filepath.Join(strings.TrimSpace(string(root)), "src", "time")
 	text, err := os.ReadFile(filepath.Join(source, "time.go"))
 	must(t, err)
 	const first = "\tsec, nsec, mono := runtimeNow()\n"
@@ -124,18 +125,22 @@ func TestClock(t *testing.T) {
 		for _, jump := range []struct {
 			name     string
 			from, to time.Duration
+			frozen   bool // the process as well, as in a machine that was paused
 		}{
-			{"an hour back", time.Hour, 0},
-			{"a day forward", 0, 24 * time.Hour},
-			{"eight hours of sleep", 0, 8 * time.Hour},
-			{"a year back", 365 * 24 * time.Hour, 0},
+			{"an hour back", time.Hour, 0, false},
+			{"a day forward", 0, 24 * time.Hour, false},
+			{"eight hours of sleep", 0, 8 * time.Hour, false},
+			{"paused for eight hours", 0, 8 * time.Hour, true},
+			{"a year back", 365 * 24 * time.Hour, 0, false},
 		} {
 			t.Run(jump.name+" "+schedule, func(t *testing.T) {
 				t.Parallel()
 				c := &clock{newRig(t, 1), program}
+				c.r.tenants[0].AddApp(graphsim.App{ClientID: clientID, Secret: secret, Roles: []string{graphsim.PolicyReadAll, graphsim.AuditRead}})
+				delete(c.r.tenant(0), "attribution")
 				c.r.tenant(0)["schedule"] = schedule
 				c.r.write()
-				c.jump(jump.from, jump.to)
+				c.jump(jump.from, jump.to, jump.frozen)
 			})
 		}
 	}
@@ -165,10 +170,16 @@ func (c *clock) told(i int, state string) {
 	eventually(c.r.t, 6*time.Second, "a change told to both", func() bool { return changes(c.r, "a") > a && changes(c.r, "b") > b })
 }
 
-func (c *clock) jump(from, to time.Duration) {
+func (c *clock) jump(from, to time.Duration, frozen bool) {
 	t := c.r.t
 	c.set(from)
-	d := c.start()
+	s := &supervisor{}
+	path := s.listen(t)
+	d := c.r.start(func(cmd *exec.Cmd) {
+		c.wrap(cmd)
+		cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+path, fmt.Sprintf("WATCHDOG_USEC=%d", time.Second.Microseconds()))
+	})
+	eventually(t, 20*time.Second, "a first pass", d.ready)
 	c.told(0, "disabled")
 	// A message waits for its next try when the clock jumps.
 	c.r.sink.refuse(true)
@@ -184,9 +195,20 @@ func (c *clock) jump(from, to time.Duration) {
 	if before < 1 || skipped < 0 {
 		t.Fatalf("no counters of passes: %v, %v", before, skipped)
 	}
+	if frozen {
+		must(t, d.cmd.Process.Signal(syscall.SIGSTOP))
+		time.Sleep(5 * time.Second)
+	}
 	c.set(to)
+	if frozen {
+		must(t, d.cmd.Process.Signal(syscall.SIGCONT))
+	}
 	c.r.sink.refuse(false)
+	fed := s.heard("WATCHDOG=1")
 	time.Sleep(5 * time.Second)
+	if n := s.heard("WATCHDOG=1") - fed; n < 5 {
+		t.Errorf("the watchdog was fed %d times in five seconds, want every third of one", n)
+	}
 	if n := passes() - before; n < 3 || n > 7 {
 		t.Errorf("%v passes in the five seconds after the jump, want about 5", n)
 	}
@@ -199,10 +221,27 @@ func (c *clock) jump(from, to time.Duration) {
 	}
 	eventually(t, 10*time.Second, "what waited over the jump", func() bool { return changes(c.r, "a") == 2 && changes(c.r, "b") == 2 })
 	c.told(2, "disabled")
-	if code, text := d.get("/healthz"); code != 200 {
+	if to == 0 { // by a clock that is wrong the audit log's times mean nothing
+		eventually(t, 30*time.Second, "whoever made the change named", c.named)
+	}
+	if code, text := d.get("/healthz"); code != http.StatusOK {
 		t.Errorf("healthz: %d %s", code, text)
 	}
 	c.settled(d)
+}
+
+// named tells whether the newest change's actor is known, at once or later.
+func (c *clock) named() bool {
+	known, newest := map[string]bool{}, ""
+	for _, e := range c.r.sink.events("a") {
+		switch e.Type {
+		case drift.DriftChanged:
+			newest, known[e.ID] = e.ID, e.Actor != nil
+		case drift.EventAttributed:
+			known[e.About] = true
+		}
+	}
+	return known[newest]
 }
 
 // settled stops the daemon and looks at what it left: events in the order of
