@@ -3,18 +3,18 @@ package opstest
 import (
 	bits "encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/graphsim"
 )
 
 // ahead is added to package time of the program under test. Nobody sets the
@@ -54,7 +54,9 @@ func share() *int64 {
 func clocked(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	source := filepath.Join(runtime.GOROOT(), "src", "time")
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	must(t, err)
+	source := filepath.Join(strings.TrimSpace(string(root)), "src", "time")
 	text, err := os.ReadFile(filepath.Join(source, "time.go"))
 	must(t, err)
 	const first = "\tsec, nsec, mono := runtimeNow()\n"
@@ -95,12 +97,15 @@ func (c *clock) set(ahead time.Duration) {
 	must(c.r.t, err)
 }
 
+// wrap makes a command one of the program with the clock.
+func (c *clock) wrap(cmd *exec.Cmd) {
+	cmd.Path, cmd.Args[0] = c.program, c.program
+	cmd.Env = append(os.Environ(), "CADRIFT_TEST_CLOCK="+filepath.Join(c.r.dir, "clock"))
+}
+
 func (c *clock) start() *daemon {
 	c.r.t.Helper()
-	d := c.r.start(func(cmd *exec.Cmd) {
-		cmd.Path, cmd.Args[0] = c.program, c.program
-		cmd.Env = append(os.Environ(), "CADRIFT_TEST_CLOCK="+filepath.Join(c.r.dir, "clock"))
-	})
+	d := c.r.start(c.wrap)
 	eventually(c.r.t, 20*time.Second, "a first pass", d.ready)
 	return d
 }
@@ -119,18 +124,22 @@ func TestClock(t *testing.T) {
 		for _, jump := range []struct {
 			name     string
 			from, to time.Duration
+			frozen   bool // the process as well, as in a machine that was paused
 		}{
-			{"an hour back", time.Hour, 0},
-			{"a day forward", 0, 24 * time.Hour},
-			{"eight hours of sleep", 0, 8 * time.Hour},
-			{"a year back", 365 * 24 * time.Hour, 0},
+			{"an hour back", time.Hour, 0, false},
+			{"a day forward", 0, 24 * time.Hour, false},
+			{"eight hours of sleep", 0, 8 * time.Hour, false},
+			{"paused for eight hours", 0, 8 * time.Hour, true},
+			{"a year back", 365 * 24 * time.Hour, 0, false},
 		} {
 			t.Run(jump.name+" "+schedule, func(t *testing.T) {
 				t.Parallel()
 				c := &clock{newRig(t, 1), program}
+				c.r.tenants[0].AddApp(graphsim.App{ClientID: clientID, Secret: secret, Roles: []string{graphsim.PolicyReadAll, graphsim.AuditRead}})
+				delete(c.r.tenant(0), "attribution")
 				c.r.tenant(0)["schedule"] = schedule
 				c.r.write()
-				c.jump(jump.from, jump.to)
+				c.jump(jump.from, jump.to, jump.frozen)
 			})
 		}
 	}
@@ -139,6 +148,7 @@ func TestClock(t *testing.T) {
 		c := &clock{newRig(t, 1), program}
 		c.set(time.Hour)
 		d := c.start()
+		c.shows(d, time.Hour)
 		c.told(0, "disabled")
 		if _, err := d.stop(syscall.SIGTERM, 25*time.Second); err != nil {
 			t.Fatal(err)
@@ -160,12 +170,30 @@ func (c *clock) told(i int, state string) {
 	eventually(c.r.t, 6*time.Second, "a change told to both", func() bool { return changes(c.r, "a") > a && changes(c.r, "b") > b })
 }
 
-func (c *clock) jump(from, to time.Duration) {
+// shows checks that the daemon's clock is what it was moved to, by the time of
+// its last good pass.
+func (c *clock) shows(d *daemon, ahead time.Duration) {
+	c.r.t.Helper()
+	seen := time.Unix(int64(d.metric(`cadrift_last_successful_poll_timestamp_seconds{tenant="tenant1"}`)), 0)
+	if age := time.Since(seen.Add(-ahead)); age.Abs() > 5*time.Second {
+		c.r.t.Errorf("the last good pass was %s ago by a clock that is %s ahead", age, ahead)
+	}
+}
+
+// jump moves the clock of a running daemon, frozen or not, while a message waits
+// for its next try.
+func (c *clock) jump(from, to time.Duration, frozen bool) {
 	t := c.r.t
 	c.set(from)
-	d := c.start()
+	s := &supervisor{}
+	path := s.listen(t)
+	d := c.r.start(func(cmd *exec.Cmd) {
+		c.wrap(cmd)
+		cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+path, fmt.Sprintf("WATCHDOG_USEC=%d", time.Second.Microseconds()))
+	})
+	eventually(t, 20*time.Second, "a first pass", d.ready)
+	c.shows(d, from)
 	c.told(0, "disabled")
-	// A message waits for its next try when the clock jumps.
 	c.r.sink.refuse(true)
 	c.r.switchTo(0, 1, "disabled")
 	retried := func(receiver string) func() bool {
@@ -179,25 +207,50 @@ func (c *clock) jump(from, to time.Duration) {
 	if before < 1 || skipped < 0 {
 		t.Fatalf("no counters of passes: %v, %v", before, skipped)
 	}
+	if frozen {
+		must(t, d.cmd.Process.Signal(syscall.SIGSTOP))
+		time.Sleep(5 * time.Second)
+	}
 	c.set(to)
+	if frozen {
+		must(t, d.cmd.Process.Signal(syscall.SIGCONT))
+	}
 	c.r.sink.refuse(false)
+	fed := s.heard("WATCHDOG=1")
 	time.Sleep(5 * time.Second)
+	if n := s.heard("WATCHDOG=1") - fed; n < 5 {
+		t.Errorf("the watchdog was fed %d times in five seconds, want every third of one", n)
+	}
 	if n := passes() - before; n < 3 || n > 7 {
 		t.Errorf("%v passes in the five seconds after the jump, want about 5", n)
 	}
 	if n := d.metric(`cadrift_polls_total{result="skipped",tenant="tenant1"}`) - skipped; n > 60 {
 		t.Errorf("%v passes counted as skipped that nobody could have made", n)
 	}
-	seen := d.metric(`cadrift_last_successful_poll_timestamp_seconds{tenant="tenant1"}`)
-	if age := time.Since(time.Unix(int64(seen), 0).Add(-to)); age.Abs() > 5*time.Second {
-		t.Errorf("the last good pass is %s old by the clock that counts now", age)
-	}
+	c.shows(d, to)
 	eventually(t, 10*time.Second, "what waited over the jump", func() bool { return changes(c.r, "a") == 2 && changes(c.r, "b") == 2 })
 	c.told(2, "disabled")
-	if code, text := d.get("/healthz"); code != 200 {
+	if to == 0 { // by a clock that is wrong the audit log's times mean nothing
+		eventually(t, 30*time.Second, "whoever made the change named", c.named)
+	}
+	if code, text := d.get("/healthz"); code != http.StatusOK {
 		t.Errorf("healthz: %d %s", code, text)
 	}
 	c.settled(d)
+}
+
+// named tells whether the newest change's actor is known, at once or later.
+func (c *clock) named() bool {
+	known, newest := map[string]bool{}, ""
+	for _, e := range c.r.sink.events("a") {
+		switch e.Type {
+		case drift.DriftChanged:
+			newest, known[e.ID] = e.ID, e.Actor != nil
+		case drift.EventAttributed:
+			known[e.About] = true
+		}
+	}
+	return known[newest]
 }
 
 // settled stops the daemon and looks at what it left: events in the order of
@@ -222,7 +275,85 @@ func (c *clock) settled(d *daemon) {
 			t.Errorf("window of %s: %+v", e.ID, e.Window)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(c.r.dir, "clock")); errors.Is(err, os.ErrNotExist) {
-		t.Error("no clock was moved")
+}
+
+// A life longer than retention: after a start forty days later the daemon
+// itself drops the old records and the names of people, keeps what is open, and
+// leaves a chain that goes on from its checkpoint. While no tenant can be read,
+// nothing is dropped: the clock may be wrong.
+func TestRetention(t *testing.T) {
+	if !long() {
+		t.Skip("with CADRIFT_LONG=1 only")
 	}
+	program := clocked(t)
+	for _, reachable := range []bool{true, false} {
+		t.Run(fmt.Sprintf("reachable %t", reachable), func(t *testing.T) {
+			t.Parallel()
+			c := &clock{newRig(t, 1), program}
+			r := c.r
+			r.tenants[0].AddApp(graphsim.App{ClientID: clientID, Secret: secret, Roles: []string{graphsim.PolicyReadAll, graphsim.AuditRead}})
+			delete(r.tenant(0), "attribution")
+			r.config["retention"] = map[string]any{"history": "30d", "people": "20d"}
+			r.write()
+			c.set(0)
+			d := c.start()
+			for range 2 {
+				c.told(0, "disabled")
+				c.told(0, "enabled")
+			}
+			c.told(1, "disabled") // stays open
+			named := func() int { return strings.Count(r.history(d), "alex@contoso.example") }
+			eventually(t, 30*time.Second, "actors known", func() bool { return named() >= 5 })
+			before := strings.Count(r.history(d), `"seq"`)
+			if _, err := d.stop(syscall.SIGTERM, 25*time.Second); err != nil {
+				t.Fatal(err)
+			}
+			c.set(40 * 24 * time.Hour)
+			if !reachable {
+				r.cloud.OnRequest(func(*http.Request) *graphsim.Fault { return &graphsim.Fault{Refuse: true} })
+				d = c.r.start(c.wrap)
+				eventually(t, 150*time.Second, "the refusal to prune", func() bool { return strings.Contains(d.output(), "nothing pruned") })
+				if n := strings.Count(r.history(d), `"seq"`); n < before {
+					t.Errorf("%d events of %d left", n, before)
+				}
+				verified(t, r, d)
+				return
+			}
+			d = c.start()
+			c.shows(d, 40*24*time.Hour)
+			eventually(t, 150*time.Second, "pruning", func() bool {
+				return strings.Contains(d.output(), "history pruned") && strings.Contains(d.output(), "people erased")
+			})
+			if n := strings.Count(r.history(d), `"seq"`); n == 0 || n >= before {
+				t.Errorf("%d events of %d left, want those of what is open", n, before)
+			}
+			if n := named(); n != 0 {
+				t.Errorf("people are named %d times", n)
+			}
+			if n := d.metric(`cadrift_drift_open{kind="policy",severity="critical",tenant="tenant1"}`); n != 1 {
+				t.Errorf("%v open drifts, want 1", n)
+			}
+			c.told(2, "disabled")
+			verified(t, r, d)
+			var report struct {
+				Tenants []struct {
+					FromSeq uint64 `json:"from_seq"`
+				}
+			}
+			must(t, json.Unmarshal([]byte(r.cli("--output", "json", "verify")), &report))
+			if len(report.Tenants) != 1 || report.Tenants[0].FromSeq < 5 {
+				t.Errorf("verify begins at %+v, want the checkpoint", report.Tenants)
+			}
+		})
+	}
+}
+
+// history is what the daemon tells of its events.
+func (r *rig) history(d *daemon) string {
+	r.t.Helper()
+	code, text := d.get("/api/v1/events?limit=1000")
+	if code != http.StatusOK {
+		r.t.Fatalf("events: %d %s", code, text)
+	}
+	return text
 }

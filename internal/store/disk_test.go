@@ -73,6 +73,53 @@ func TestFullDisk(t *testing.T) {
 	fill(n + 1)
 }
 
+// A commit that fails on the full disk, while another writer's small one fits
+// right after it, is known to have failed: what the other one wrote says
+// nothing about it.
+func TestFullDiskWithTwoWriters(t *testing.T) {
+	dir := t.TempDir()
+	mountTmpfs(t, dir, "size=512k")
+	s := mustOpenAt(t, filepath.Join(dir, "cadrift.db"))
+	r := rand.New(rand.NewPCG(1, 2))
+	big := func(n int) error {
+		var objects []drift.Object
+		for i := range 40 {
+			objects = append(objects, realistic(r, drift.Policy, fmt.Sprint(n, i), []string{guid(r)}))
+		}
+		_, err := s.Commit(drift.Commit{TenantID: contosoID, Time: noon, Put: objects})
+		return err
+	}
+	n := 0
+	for big(n) == nil {
+		n++
+	}
+	stop, fitted := make(chan struct{}), 0
+	var other sync.WaitGroup
+	other.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if s.Nudge("oncall", noon, []Nudge{{TenantID: contosoID, About: "a"}}, nil) == nil {
+				fitted++
+			}
+		}
+	})
+	for range 60 {
+		if err := big(n); !errors.Is(err, ErrNotCommitted) || errors.Is(err, ErrOutcomeUnknown) {
+			t.Errorf("got %v, want ErrNotCommitted", err)
+			break
+		}
+	}
+	close(stop)
+	other.Wait()
+	if fitted == 0 {
+		t.Error("nothing fitted beside the commits that failed")
+	}
+}
+
 // outcome decides whether the process may go on after a failed commit.
 func TestOutcome(t *testing.T) {
 	s := mustOpen(t)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"os"
+	"sync"
 	"sync/atomic"
 
 	bolt "go.etcd.io/bbolt"
@@ -17,6 +18,10 @@ type Store struct {
 	codec    *codec
 	metrics  *Metrics
 	witness  *witness
+
+	// writing is held until the outcome of a write is judged: another writer's
+	// meta page would say nothing about it.
+	writing sync.Mutex
 
 	// broken: a write ended unknown, or bbolt panicked; nothing may be written
 	// on top of that.

@@ -39,6 +39,8 @@ func (s *Store) view(fn func(*tx) error) (err error) {
 
 // update runs fn in a write transaction; op names it in errors.
 func (s *Store) update(op string, fn func(*tx) error) (err error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	switch {
 	case s.readOnly:
 		return fmt.Errorf("%s: %w: %s: %w", op, ErrReadOnly, s.path, ErrNotCommitted)
