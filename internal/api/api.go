@@ -108,6 +108,7 @@ func (a *API) controlRoutes(mux *http.ServeMux) {
 	mux.Handle("POST /api/v1/baseline/accept", a.order(a.accept))
 	mux.Handle("POST /api/v1/baseline/import", a.order(a.importBaseline))
 	mux.Handle("POST /api/v1/notify/replay", a.order(a.replay))
+	mux.Handle("POST /api/v1/notify/discard", a.order(a.discard))
 	if a.alerts != nil {
 		a.alertRoutes(mux)
 	}

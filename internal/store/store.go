@@ -2,6 +2,7 @@ package store
 
 import (
 	"os"
+	"sync"
 	"sync/atomic"
 
 	bolt "go.etcd.io/bbolt"
@@ -17,6 +18,13 @@ type Store struct {
 	codec    *codec
 	metrics  *Metrics
 	witness  *witness
+	bound    Bound
+	queues   queues
+
+	// handing keeps a writer apart from a worker that is given rows: folding
+	// has to know what is held. handed is, by receiver, the last row given.
+	handing sync.Mutex
+	handed  map[string]uint64
 
 	// broken: a write ended unknown, or bbolt panicked; nothing may be written
 	// on top of that.
