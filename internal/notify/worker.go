@@ -29,13 +29,15 @@ type Outbox interface {
 const (
 	// window is how many rows one round looks at.
 	window = 1000
-	// grace is how long a try may go on after the worker was told to stop.
-	grace = 4 * time.Second
+	// grace is how long a try may go on after the worker was told to stop. A
+	// plain docker stop kills after ten seconds.
+	grace = 9 * time.Second
 	// forever is a wait that only Wake or the end interrupts.
 	forever = time.Duration(-1)
 )
 
-// Options are what a worker works with. All fields but LastSuccess are needed.
+// Options are what a worker works with. All fields but the last two are
+// needed.
 type Options struct {
 	Receiver string
 	Outbox   Outbox
@@ -43,9 +45,12 @@ type Options struct {
 	Metrics  *Metrics
 	Logger   *slog.Logger
 	// Depth counts the rows that wait and the rows that are parked.
-	Depth func(receiver string) (queued, parked int, err error)
+	Depth func(receiver string) (queued, parked int)
 	// LastSuccess is when the receiver last took a message, as far as known.
 	LastSuccess time.Time
+	// Tries are when an earlier worker sent its newest messages, oldest first:
+	// they count for the receiver's rate.
+	Tries []time.Time
 }
 
 // Worker delivers the outbox of one receiver.
@@ -73,7 +78,7 @@ func NewWorker(o Options) (*Worker, error) {
 	}
 	o.Logger = o.Logger.With("receiver", o.Receiver)
 	w := &Worker{Options: o, wake: make(chan struct{}, 1), began: time.Now()}
-	w.pace.limits = o.Sink.Limits()
+	w.pace = pace{limits: o.Sink.Limits(), sent: slices.Clone(o.Tries)}
 	o.Metrics.start(o.Receiver)
 	if !o.LastSuccess.IsZero() {
 		w.succeeded(o.LastSuccess)
@@ -106,9 +111,9 @@ func (w *Worker) succeeded(at time.Time) {
 	w.Metrics.succeeded(w.Receiver, at)
 }
 
-// Run delivers until ctx ends. A try under way then has a few more seconds for
+// Run delivers until ctx ends. A try under way then has some more seconds for
 // its answer, so that an orderly stop does not cause repeats; Run returns
-// within ten.
+// soon after them.
 func (w *Worker) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		wait := w.round(ctx)
@@ -204,11 +209,7 @@ func (w *Worker) hold(atLeast time.Duration, now time.Time) time.Duration {
 
 // measure keeps the gauges true after every round.
 func (w *Worker) measure() {
-	queued, parked, err := w.Depth(w.Receiver)
-	if err != nil {
-		w.complain("count outbox: " + err.Error())
-		return
-	}
+	queued, parked := w.Depth(w.Receiver)
 	w.Metrics.Queue(w.Receiver, queued, parked)
 }
 
