@@ -101,6 +101,7 @@ func (a *API) controlRoutes(mux *http.ServeMux) {
 	mux.Handle("POST /api/v1/baseline/accept", a.order(a.accept))
 	mux.Handle("POST /api/v1/baseline/import", a.order(a.importBaseline))
 	mux.Handle("POST /api/v1/notify/replay", a.order(a.replay))
+	mux.Handle("POST /api/v1/notify/discard", a.order(a.discard))
 	a.alertRoutes(mux)
 	mux.Handle("POST /api/v1/guard/apply", a.order(a.guardApply))
 	mux.Handle("POST /api/v1/guard/undo", a.order(a.guardUndo))

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cadrift/cadrift/internal/drift"
 )
@@ -222,6 +223,32 @@ func (a *API) replay(r *http.Request) (any, error) {
 	}
 	a.wake()
 	return Replayed{Replayed: n}, nil
+}
+
+// discard gives up what waits for a receiver that nobody configures any more.
+// The history keeps the events.
+func (a *API) discard(r *http.Request) (any, error) {
+	s, err := a.opened()
+	if err != nil {
+		return nil, err
+	}
+	order, err := readOrder[DiscardOrder](r)
+	if err != nil {
+		return nil, err
+	}
+	if slices.Contains(a.receivers(), order.Receiver) {
+		return nil, Refuse(fmt.Sprintf("receiver %s is configured", order.Receiver), "what waits for it is sent; remove it from the configuration first")
+	}
+	if q := s.Queues()[order.Receiver]; q.Queued+q.Parked == 0 {
+		return nil, notFound("cadrift status names the receivers that have something", "nothing waits for a receiver %q", drift.Visible(order.Receiver))
+	}
+	n, err := s.Discard(order.Receiver, time.Time{})
+	if err != nil {
+		return nil, fmt.Errorf("discard deliveries: %w", err)
+	}
+	peer, _ := peerOf(r.Context())
+	a.log.Warn("deliveries discarded", "receiver", order.Receiver, "events", n, "by", peer.String())
+	return Discarded{Discarded: n}, nil
 }
 
 // backup streams a copy of the store. An error after the first byte can only

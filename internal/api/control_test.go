@@ -221,6 +221,29 @@ func TestBackupIsAStore(t *testing.T) {
 	}
 }
 
+// Only what nobody can be sent is given up, and only by name.
+func TestDiscard(t *testing.T) {
+	f := newFixture(t)
+	e := drift.Event{ID: "contoso-r-1", Type: drift.DriftReminder, Time: start}
+	if err := f.store.Nudge("old", start, []store.Nudge{{TenantID: contosoID, About: "a", Event: &e}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	before := f.store.Queues()["oncall"]
+	for body, want := range map[string]int{
+		`{"receiver":"oncall"}`: http.StatusConflict, `{"receiver":"nobody"}`: http.StatusNotFound, `{}`: http.StatusNotFound,
+		`{"receivers":"old"}`: http.StatusBadRequest,
+	} {
+		if w := ask(f.api.Control(), "POST", "/api/v1/notify/discard", body); w.Code != want {
+			t.Errorf("%s: %d %s, want %d", body, w.Code, w.Body, want)
+		}
+	}
+	got := decode[api.Discarded](t, ask(f.api.Control(), "POST", "/api/v1/notify/discard", `{"receiver":"old"}`))
+	after := f.store.Queues()
+	if _, left := after["old"]; got.Discarded != 1 || left || after["oncall"] != before {
+		t.Errorf("discarded %d, left %+v, want one of old gone and oncall as before %+v", got.Discarded, after, before)
+	}
+}
+
 func TestParkedAndReplay(t *testing.T) {
 	f := newFixture(t)
 	pending, err := f.store.Pending("oncall", 1)

@@ -117,6 +117,11 @@ type Replayed struct {
 	Replayed int `json:"replayed"`
 }
 
+// Discarded is the answer to a discarding: how many deliveries are gone.
+type Discarded struct {
+	Discarded int `json:"discarded"`
+}
+
 // The bodies of the orders.
 type (
 	// PinOrder asks for a whole snapshot as baseline; revision 0 is the
@@ -139,6 +144,11 @@ type (
 	// ReplayOrder asks for parked deliveries to be sent again, of one
 	// receiver or of all.
 	ReplayOrder struct {
+		Receiver string `json:"receiver"`
+	}
+	// DiscardOrder gives up the deliveries to a receiver that is not
+	// configured.
+	DiscardOrder struct {
 		Receiver string `json:"receiver"`
 	}
 )

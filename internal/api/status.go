@@ -60,10 +60,16 @@ type GuardStatus struct {
 // ReceiverStatus is the queue of one receiver. LastSuccess is null before the
 // first delivery.
 type ReceiverStatus struct {
-	Name        string     `json:"name"`
-	Queued      int        `json:"queued"`
-	Parked      int        `json:"parked"`
+	Name   string `json:"name"`
+	Queued int    `json:"queued"`
+	Parked int    `json:"parked"`
+	// Folded counts the events that left the queue because it was too long
+	// and that the ones in it will tell of as a number.
+	Folded      int        `json:"folded"`
 	LastSuccess *time.Time `json:"last_success"`
+	// Unconfigured tells of a queue whose receiver the configuration does not
+	// name: nothing leaves it.
+	Unconfigured bool `json:"unconfigured,omitempty"`
 }
 
 // ConfigStatus is the outcome of the last load of the configuration.

@@ -178,21 +178,9 @@ func (a *App) startReceiver(r *Receiver, last time.Time) (*receiverUnit, error) 
 }
 
 // depth counts what waits for a receiver and what it refused.
-func (a *App) depth(receiver string) (queued, parked int, err error) {
-	all, err := a.store.Queued()
-	if err != nil {
-		return 0, 0, err
-	}
-	rows, err := a.store.Parked()
-	if err != nil {
-		return 0, 0, err
-	}
-	for _, p := range rows {
-		if p.Receiver == receiver {
-			parked++
-		}
-	}
-	return all[receiver], parked, nil
+func (a *App) depth(receiver string) (queued, parked int) {
+	q := a.store.Queues()[receiver]
+	return q.Queued, q.Parked
 }
 
 // rulesOf are the routing rules of the receivers, in the order of the file.

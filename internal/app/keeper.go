@@ -16,6 +16,7 @@ import (
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/judge"
 	"github.com/cadrift/cadrift/internal/poll"
+	"github.com/cadrift/cadrift/internal/store"
 )
 
 // App is the api's Keeper.
@@ -140,17 +141,21 @@ func (a *App) receivers(s *setup) ([]api.ReceiverStatus, error) {
 	if err != nil {
 		return nil, err
 	}
+	queues := a.store.Queues()
 	var out []api.ReceiverStatus
-	for _, c := range s.config.Receivers {
-		queued, parked, err := a.depth(c.Name)
-		if err != nil {
-			return nil, err
-		}
-		r := api.ReceiverStatus{Name: c.Name, Queued: queued, Parked: parked}
-		if at, ok := last[c.Name]; ok {
+	add := func(name string, q store.Queue, unconfigured bool) {
+		r := api.ReceiverStatus{Name: name, Queued: q.Queued, Parked: q.Parked, Folded: q.Folded, Unconfigured: unconfigured}
+		if at, ok := last[name]; ok {
 			r.LastSuccess = &at
 		}
 		out = append(out, r)
+	}
+	for _, c := range s.config.Receivers {
+		add(c.Name, queues[c.Name], false)
+	}
+	strays := a.strays()
+	for _, name := range slices.Sorted(maps.Keys(strays)) {
+		add(name, strays[name], true)
 	}
 	return out, nil
 }

@@ -28,8 +28,8 @@ type nudgeStore interface {
 	Nudged(receiver string) (map[string]time.Time, error)
 	// LastDelivered is when each receiver last took a message.
 	LastDelivered() (map[string]time.Time, error)
-	// Queued counts what waits for each receiver.
-	Queued() (map[string]int, error)
+	// Queues counts what waits for each receiver.
+	Queues() map[string]store.Queue
 }
 
 // nudger reminds of open drift and gives signs of life. When somebody was last
@@ -112,17 +112,14 @@ func (o outlook) period() time.Duration {
 // nothing: it either hears of something at once, or cannot be reached, and
 // must not find a week of reminders when it can.
 func (n *nudger) round(o outlook, now time.Time) error {
-	queued, err := n.store.Queued()
-	if err != nil {
-		return err
-	}
+	queues := n.store.Queues()
 	last, err := n.store.LastDelivered()
 	if err != nil {
 		return err
 	}
 	sent := false
 	for _, r := range o.receivers {
-		if r.RemindEvery == 0 && r.HeartbeatEvery == 0 || queued[r.Name] > 0 {
+		if r.RemindEvery == 0 && r.HeartbeatEvery == 0 || queues[r.Name].Queued > 0 {
 			continue
 		}
 		nudged, err := n.store.Nudged(r.Name)

@@ -248,7 +248,7 @@ func (brokenStore) Nudge(string, time.Time, []store.Nudge, []string) error {
 }
 func (brokenStore) Nudged(string) (map[string]time.Time, error)  { return nil, nil }
 func (brokenStore) LastDelivered() (map[string]time.Time, error) { return nil, nil }
-func (brokenStore) Queued() (map[string]int, error)              { return nil, nil }
+func (brokenStore) Queues() map[string]store.Queue               { return nil }
 
 func TestHowLongAgo(t *testing.T) {
 	for d, want := range map[time.Duration]string{

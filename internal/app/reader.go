@@ -92,7 +92,7 @@ func (r reader) Overview(ctx context.Context) (web.Overview, error) {
 		o.Tenants = append(o.Tenants, tenant)
 	}
 	for _, c := range doc.Receivers {
-		rec := web.Receiver{Name: c.Name, Queued: c.Queued, Parked: c.Parked}
+		rec := web.Receiver{Name: c.Name, Queued: c.Queued, Parked: c.Parked, Folded: c.Folded, Unconfigured: c.Unconfigured}
 		if c.LastSuccess != nil {
 			rec.LastSuccess = *c.LastSuccess
 		}

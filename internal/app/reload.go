@@ -35,6 +35,7 @@ func (a *App) Reload(ctx context.Context) error {
 	if err := a.swap(ctx, built); err != nil {
 		return err
 	}
+	a.tellStrays()
 	a.log.Info("configuration reloaded", "tenants", len(built.Tenants), "receivers", len(built.Receivers))
 	return nil
 }

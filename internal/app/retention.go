@@ -62,6 +62,7 @@ func (a *App) prune(ctx context.Context, now time.Time) {
 	} else if erased > 0 {
 		a.log.Info("people erased", "events", erased, "older_than", cfg.Retention.People.String())
 	}
+	a.pruneStrays(now.Add(-cfg.Retention.History))
 	for _, t := range cfg.Tenants {
 		if ctx.Err() != nil {
 			return

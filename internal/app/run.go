@@ -91,6 +91,8 @@ func (a *App) serve(ctx context.Context, built *Built) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
+	a.metrics.Registry.MustRegister(newStrayGauge(a.strays))
+	a.tellStrays()
 	a.crew.start("watchdog", a.watchdog)
 	a.crew.start("housekeeping", a.housekeep)
 	a.tellReady("")

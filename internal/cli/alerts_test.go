@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,4 +88,27 @@ func TestNotifyTest(t *testing.T) {
 	a.tested.Receivers[0].Messages[0] = api.Attempt{Severity: drift.Info, Result: "refused", Reason: "HTTP 403", Answer: "no\x1b[2J"}
 	contains(t, r.want(1, "notify", "test", "--receiver", "oncall"), `refused    HTTP 403, answer: no\u{1b}[2J`)
 	contains(t, r.want(1, "--output", "json", "notify", "test"), `"result": "refused"`)
+}
+
+func TestNotifyParkedAndDiscard(t *testing.T) {
+	r, _ := alertRig(t)
+	s, err := store.Open(filepath.Join(r.dir, "state", "cadrift.db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := drift.Event{ID: "contoso-r-1", Type: drift.DriftReminder, Time: time.Now()}
+	if err := s.Nudge("old", e.Time, []store.Nudge{{TenantID: tenantID, About: "a", Event: &e}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	contains(t, r.want(0, "notify", "parked"), "nothing is parked")
+	if code, _, stderr := r.run("notify", "discard", "oncall"); code != 1 || !strings.Contains(stderr, "receiver oncall is configured") {
+		t.Errorf("a configured receiver: exit %d, %s", code, stderr)
+	}
+	contains(t, r.want(0, "notify", "discard", "old"), "1 message given up; the history still has them")
+	if code, _, stderr := r.run("notify", "discard", "old"); code != 1 || !strings.Contains(stderr, `nothing waits for a receiver "old"`) {
+		t.Errorf("again: exit %d, %s", code, stderr)
+	}
 }

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"github.com/cadrift/cadrift/internal/api"
@@ -14,7 +16,7 @@ func (e *env) notifyCommand() *cobra.Command {
 		Args:  cobra.ArbitraryArgs,
 		RunE:  group,
 	}
-	c.AddCommand(e.notifyTestCommand(), e.parkedCommand(), e.replayCommand())
+	c.AddCommand(e.notifyTestCommand(), e.parkedCommand(), e.replayCommand(), e.discardCommand())
 	return c
 }
 
@@ -32,7 +34,11 @@ func (e *env) parkedCommand() *cobra.Command {
 				}
 				rows := [][]cell{header("RECEIVER", "SINCE", "EVENT", "REASON")}
 				for _, m := range answer.Parked {
-					rows = append(rows, []cell{{m.Receiver, plain}, {p.when(m.Since), plain}, {m.Event, plain}, {words.Clean(m.Reason, lineRunes), plain}})
+					event := m.Event
+					if n := m.Folded.Events(); n > 0 {
+						event += fmt.Sprintf(" and %d folded before it", n)
+					}
+					rows = append(rows, []cell{{m.Receiver, plain}, {p.when(m.Since), plain}, {event, plain}, {words.Clean(m.Reason, lineRunes), plain}})
 				}
 				p.table(rows)
 			})
@@ -58,4 +64,33 @@ func (e *env) replayCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&order.Receiver, "receiver", "", "only those of this `receiver`")
 	return c
+}
+
+func (e *env) discardCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "discard RECEIVER",
+		Short: "Give up what waits for a receiver that is no longer configured",
+		Long: "Give up what waits for a receiver that is no longer configured, and what it had refused.\n" +
+			"The events stay in the history. Without this command they wait until the receiver is\n" +
+			"configured again, or until retention.history is over.",
+		Args: args("RECEIVER"),
+		RunE: func(c *cobra.Command, names []string) error {
+			cl, err := e.connect(c.Context(), connection{})
+			if err != nil {
+				return err
+			}
+			defer cl.close()
+			var answer api.Discarded
+			text, err := cl.post(c.Context(), route("notify", "discard"), nil, api.DiscardOrder{Receiver: names[0]}, &answer)
+			if err != nil {
+				return err
+			}
+			p := e.printer()
+			if e.json() {
+				return p.json(text)
+			}
+			p.line("%s given up; the history still has them", plural(answer.Discarded, "message", "messages"))
+			return nil
+		},
+	}
 }

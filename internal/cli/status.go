@@ -58,7 +58,14 @@ func (p *printer) status(s api.Status) {
 			if r.Parked > 0 {
 				parked = bad
 			}
-			rows = append(rows, []cell{{r.Name, plain}, {fmt.Sprint(r.Queued), plain}, {fmt.Sprint(r.Parked), parked}, {last, plain}})
+			name, queued := cell{r.Name, plain}, fmt.Sprint(r.Queued)
+			if r.Unconfigured {
+				name = cell{r.Name + " (not configured)", bad}
+			}
+			if r.Folded > 0 {
+				queued += fmt.Sprintf(" and %d folded", r.Folded)
+			}
+			rows = append(rows, []cell{name, {queued, plain}, {fmt.Sprint(r.Parked), parked}, {last, plain}})
 		}
 		p.table(rows)
 	}

@@ -2,6 +2,7 @@ package drift
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -190,4 +191,28 @@ func (e *Event) Loudest() Severity {
 		s = *e.DriftSeverity
 	}
 	return s
+}
+
+// Critical tells whether the event must be shown by itself, however many there
+// are.
+func (e *Event) Critical() bool { return e.Locks() || e.Loudest() >= Critical }
+
+// Ends tells whether the event says that something is over: a drift, or a
+// blind spot.
+func (e *Event) Ends() bool { return e.Drift == DriftResolved || e.Type == MonitorRecovered }
+
+// Subject is what the event is about. Events of one subject reach a receiver
+// in their order.
+func (e *Event) Subject() string {
+	switch {
+	case e.Object != nil:
+		return e.Tenant + "/" + e.Object.Key().String()
+	case e.Policy != nil:
+		return e.Tenant + "/" + e.Policy.Key().String()
+	}
+	family, _, _ := strings.Cut(string(e.Type), ".")
+	if family == "monitor" {
+		family += "/" + e.Reason
+	}
+	return e.Tenant + "/" + family
 }

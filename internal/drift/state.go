@@ -167,6 +167,9 @@ type Delivery struct {
 	Next     time.Time
 	// LastError is the redacted reason of the last failure.
 	LastError string
+	// Folded are the events about the same subject that the receiver is told
+	// of by this sum alone; nil when there are none.
+	Folded *Folded
 }
 
 // Parked is a delivery that a receiver refused for good.
@@ -175,4 +178,48 @@ type Parked struct {
 	Event    string    `json:"event"`
 	Since    time.Time `json:"since"`
 	Reason   string    `json:"reason"`
+	Folded   *Folded   `json:"folded,omitempty"`
+}
+
+// Folded sums up events that left a queue which had grown too long, without
+// having been delivered. The history still has them.
+type Folded struct {
+	Count int               `json:"count"`
+	Types map[EventType]int `json:"types"`
+	// From and To are the times of the first and of the last.
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+}
+
+// Events is how many there are; nil is an empty sum.
+func (f *Folded) Events() int {
+	if f == nil {
+		return 0
+	}
+	return f.Count
+}
+
+// Add takes another event into the sum.
+func (f *Folded) Add(t EventType, at time.Time) {
+	f.Join(&Folded{Count: 1, Types: map[EventType]int{t: 1}, From: at, To: at})
+}
+
+// Join takes another sum into this one; nil is an empty sum.
+func (f *Folded) Join(other *Folded) {
+	if other == nil {
+		return
+	}
+	if f.Count == 0 || other.From.Before(f.From) {
+		f.From = other.From
+	}
+	if other.To.After(f.To) {
+		f.To = other.To
+	}
+	f.Count += other.Count
+	if f.Types == nil {
+		f.Types = map[EventType]int{}
+	}
+	for t, n := range other.Types {
+		f.Types[t] += n
+	}
 }

@@ -87,17 +87,31 @@ func (w *Worker) recovered(out Outcome) {
 	w.failures, w.told = 0, ""
 }
 
-// tally counts the rows of a batch. Folded rows are told apart once the
-// message that counts them went out.
+// tally counts the rows of a batch. Those that the receiver is told of as a
+// number only, folded here or in the queue, are told apart once the message
+// with the number went out.
 func (w *Worker) tally(b *batch, result string) {
 	for _, r := range b.rows {
-		w.Metrics.count(w.Receiver, &r.Event, result)
+		w.Metrics.count(w.Receiver, r.Event.Type, result, 1)
 	}
 	if result == countDelivered {
 		result = countFolded
+		for r := range b.all() {
+			w.dropped(r.Folded)
+		}
 	}
 	for _, r := range b.folded {
-		w.Metrics.count(w.Receiver, &r.Event, result)
+		w.Metrics.count(w.Receiver, r.Event.Type, result, 1)
+	}
+}
+
+// dropped counts what a delivered row carried.
+func (w *Worker) dropped(f *drift.Folded) {
+	if f == nil {
+		return
+	}
+	for t, n := range f.Types {
+		w.Metrics.count(w.Receiver, t, countFolded, n)
 	}
 }
 
@@ -133,7 +147,7 @@ func (w *Worker) Direct(ctx context.Context, e *drift.Event) Outcome {
 	out := Once(ctx, w.Sink, e)
 	if out.Result == Delivered {
 		w.succeeded(time.Now())
-		w.Metrics.count(w.Receiver, e, countDelivered)
+		w.Metrics.count(w.Receiver, e.Type, countDelivered, 1)
 	}
 	return out
 }

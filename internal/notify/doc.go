@@ -6,8 +6,10 @@
 //
 // At least once: an event leaves the outbox only after the receiver's answer,
 // or when it was refused for good and is parked, where people see it and can
-// send it again. Nothing expires. Where an answer was lost the message is sent
-// again under the same event id; chat messages then say "possible repeat".
+// send it again. Nothing expires: a queue that has grown too long is folded
+// (package store), and the messages that remain say what they stand for. Where
+// an answer was lost the message is sent again under the same event id; chat
+// messages then say "possible repeat".
 //
 // In order per object and receiver: an event never overtakes an earlier one
 // that has the same subject. Different objects may overtake each other, most

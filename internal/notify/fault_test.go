@@ -1,31 +1,18 @@
 package notify_test
 
 import (
-	"context"
 	"fmt"
-	"io"
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/cadrift/cadrift/internal/drift"
-	"github.com/cadrift/cadrift/internal/notify"
-	"github.com/cadrift/cadrift/internal/notify/slack"
-	"github.com/cadrift/cadrift/internal/notify/teams"
-	"github.com/cadrift/cadrift/internal/notify/webhook"
 	"github.com/cadrift/cadrift/internal/store"
-	"github.com/cadrift/cadrift/internal/words"
 )
 
 const contosoID = "11111111-1111-1111-1111-111111111111"
@@ -42,132 +29,6 @@ func seed(t *testing.T) uint64 {
 	}
 	t.Logf("CADRIFT_SEED=%d", s)
 	return s
-}
-
-// got is one request that reached a receiver.
-type got struct {
-	at   time.Time
-	body string
-	id   string // webhook-id
-	// lost tells that the receiver took it and its answer never came back.
-	lost, taken bool
-}
-
-// far is the receiver's end of the wire: it answers as the test says, and
-// knows what really arrived.
-type far struct {
-	fault func(at time.Time) fault
-	got   []got
-}
-
-// fault is what happens to a request: nothing, an answer, or a reset before or
-// after the body was read.
-type fault struct {
-	status      int
-	retryAfter  string
-	resetBefore bool
-	resetAfter  bool
-}
-
-func (f *far) RoundTrip(r *http.Request) (*http.Response, error) {
-	now := time.Now()
-	x := f.fault(now)
-	if x.resetBefore {
-		return nil, fmt.Errorf("dial tcp: connection refused")
-	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, err
-	}
-	time.Sleep(50 * time.Millisecond) // a request takes its time
-	g := got{at: now, body: string(body), id: r.Header.Get("webhook-id"), lost: x.resetAfter, taken: x.status == 0}
-	f.got = append(f.got, g)
-	if x.resetAfter {
-		return nil, fmt.Errorf("read tcp: connection reset by peer")
-	}
-	a := &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("ok")), Request: r}
-	if x.status != 0 {
-		a.StatusCode, a.Body = x.status, io.NopCloser(strings.NewReader("no"))
-		if x.retryAfter != "" {
-			a.Header.Set("Retry-After", x.retryAfter)
-		}
-	}
-	return a, nil
-}
-
-// lane is one receiver: its wire and, while a process lives, its worker.
-type lane struct {
-	name string
-	far  *far
-	sink func(*notify.Poster) notify.Sink
-}
-
-// world is a store that outlives the processes that use it.
-type world struct {
-	t     *testing.T
-	path  string
-	lanes []*lane
-	seq   int
-	sent  map[string][]string // object → event ids in their order
-	mu    sync.Mutex          // guards what scripts count
-}
-
-func newWorld(t *testing.T, script func(lane string, at time.Time) fault) *world {
-	w := &world{t: t, path: filepath.Join(t.TempDir(), "cadrift.db"), sent: map[string][]string{}}
-	for name, sink := range map[string]func(*notify.Poster) notify.Sink{
-		"slack":   func(p *notify.Poster) notify.Sink { return slack.New(p, words.Links{}) },
-		"teams":   func(p *notify.Poster) notify.Sink { return teams.New(p, words.Links{}) },
-		"webhook": func(p *notify.Poster) notify.Sink { return webhook.New(p, "") },
-	} {
-		w.lanes = append(w.lanes, &lane{name, &far{fault: func(at time.Time) fault { return w.next(script, name, at) }}, sink})
-	}
-	slices.SortFunc(w.lanes, func(a, b *lane) int { return strings.Compare(a.name, b.name) })
-	return w
-}
-
-// next asks the script what happens to a request. Workers ask at the same
-// time.
-func (w *world) next(script func(string, time.Time) fault, name string, at time.Time) fault {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if script == nil {
-		return fault{}
-	}
-	return script(name, at)
-}
-
-// live runs one process: store, workers, and during what happens in it.
-func (w *world) live(during func(s *store.Store, wake func())) {
-	w.t.Helper()
-	s, err := store.Open(w.path, store.Options{Create: true})
-	fail(w.t, err)
-	fail(w.t, s.Bind("contoso", contosoID))
-	ctx, cancel := context.WithCancel(w.t.Context())
-	done := make(chan error, len(w.lanes))
-	var workers []*notify.Worker
-	for _, l := range w.lanes {
-		post, err := notify.NewPoster(notify.PostOptions{URL: drift.NewSecret("https://" + l.name + ".example/x?sig=1"), Transport: l.far})
-		fail(w.t, err)
-		worker, err := notify.NewWorker(notify.Options{
-			Receiver: l.name, Outbox: s, Sink: l.sink(post), Metrics: notify.NewMetrics(prometheus.NewRegistry()),
-			Logger: slog.New(slog.DiscardHandler), Depth: func(string) (int, int, error) { return 0, 0, nil },
-		})
-		fail(w.t, err)
-		workers = append(workers, worker)
-		go func() { done <- worker.Run(ctx) }()
-	}
-	during(s, func() {
-		for _, worker := range workers {
-			worker.Wake()
-		}
-	})
-	cancel()
-	for range w.lanes {
-		if err := <-done; err != nil {
-			w.t.Error(err)
-		}
-	}
-	fail(w.t, s.Close())
 }
 
 // happen commits changes of n of the objects, as one pass would.
@@ -196,8 +57,7 @@ func (w *world) check() {
 	s, err := store.Open(w.path, store.Options{})
 	fail(w.t, err)
 	defer s.Close()
-	queued, err := s.Queued()
-	fail(w.t, err)
+	queued := s.Queues()
 	parked, err := s.Parked()
 	fail(w.t, err)
 	if len(queued) > 0 || len(parked) > 0 {
@@ -293,7 +153,7 @@ func TestFaultsLoseNothing(t *testing.T) {
 			}
 			for range 14 * 24 { // until everything that can be waited for is over
 				time.Sleep(time.Hour)
-				if left, err := s.Queued(); err != nil || len(left) == 0 {
+				if len(s.Queues()) == 0 {
 					return
 				}
 			}
@@ -393,61 +253,4 @@ func TestEverythingChangesAtOnce(t *testing.T) {
 			t.Logf("%s: %d messages for 240 events, %d critical", l.name, len(l.far.got), len(critical))
 		}
 	})
-}
-
-// BenchmarkThousandEvents renders and queues 1,000 events for three receivers.
-func BenchmarkThousandEvents(b *testing.B) {
-	b.ReportAllocs()
-	for b.Loop() {
-		b.StopTimer()
-		s, err := store.Open(filepath.Join(b.TempDir(), "cadrift.db"), store.Options{Create: true})
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := s.Bind("contoso", contosoID); err != nil {
-			b.Fatal(err)
-		}
-		c := drift.Commit{TenantID: contosoID, Time: time.Now()}
-		for i := range 1000 {
-			c.Events = append(c.Events, drift.NewEvent{Event: *alert(fmt.Sprintf("CA%03d", i), i), Receivers: []string{"slack", "teams", "webhook"}})
-		}
-		b.StartTimer()
-		done, err := s.Commit(c)
-		if err != nil {
-			b.Fatal(err)
-		}
-		for chunk := range slices.Chunk(done.Events, 12) {
-			m := &notify.Message{}
-			for i := range chunk {
-				m.Items = append(m.Items, notify.Item{Event: &chunk[i]})
-			}
-			for _, sink := range []func(*notify.Poster, words.Links) notify.Sink{asSlack, asTeams} {
-				render(b, sink, m)
-			}
-		}
-		b.StopTimer()
-		if err := s.Close(); err != nil {
-			b.Fatal(err)
-		}
-		b.StartTimer()
-	}
-}
-
-// render composes and posts to a wire that answers at once.
-func render(b *testing.B, make func(*notify.Poster, words.Links) notify.Sink, m *notify.Message) {
-	post, err := notify.NewPoster(notify.PostOptions{URL: drift.NewSecret("https://receiver.example/x"), Transport: quick{}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	if out := make(post, words.Links{}).Send(context.Background(), m); out.Result != notify.Delivered {
-		b.Fatal(out)
-	}
-}
-
-// quick answers at once and keeps nothing.
-type quick struct{}
-
-func (quick) RoundTrip(r *http.Request) (*http.Response, error) {
-	_, err := io.Copy(io.Discard, r.Body)
-	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("ok")), Request: r}, err
 }

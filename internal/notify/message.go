@@ -16,6 +16,9 @@ type Item struct {
 	// Repeat tells that the receiver may have this event already: an earlier
 	// try ended without an answer that could be trusted.
 	Repeat bool
+	// Dropped are the events about the same subject that left the queue
+	// untold, because it had grown too long; nil when there are none.
+	Dropped *drift.Folded
 }
 
 // Message is what one send carries. A webhook gets exactly one item and
@@ -26,6 +29,8 @@ type Message struct {
 	Items []Item
 	// Folded are events that the message only counts.
 	Folded []*drift.Event
+	// Dropped sums up what all its events carry, shown and counted.
+	Dropped drift.Folded
 	// Following counts the events of the same pass that come in further
 	// messages.
 	Following int
@@ -61,7 +66,7 @@ func (m *Message) Headline() string {
 }
 
 // Intro says what a message about several events holds and what it leaves
-// out; empty for one event alone.
+// out; empty for one event alone with nothing before it.
 func (m *Message) Intro() string {
 	var parts []string
 	if m.Digest {
@@ -75,6 +80,10 @@ func (m *Message) Intro() string {
 	}
 	if m.Following > 0 {
 		parts = append(parts, fmt.Sprintf("%d more in further messages", m.Following))
+	}
+	if n := m.Dropped.Count; n > 0 {
+		parts = append(parts, fmt.Sprintf("queue was full, earlier events folded: %d, %s; see the history",
+			n, words.Span(m.Dropped.From, m.Dropped.To)))
 	}
 	return strings.Join(parts, "; ")
 }
@@ -130,12 +139,19 @@ func (m *Message) events() []*drift.Event {
 // already.
 const repeatNote = "possible repeat"
 
-// Mark puts the note before a footer where it applies.
+// Mark puts before a footer what there is to note of the item.
 func (it Item) Mark(footer string) string {
+	return strings.Join(append(it.notes(), footer), " · ")
+}
+
+func (it Item) notes() (out []string) {
 	if it.Repeat {
-		return repeatNote + " · " + footer
+		out = append(out, repeatNote)
 	}
-	return footer
+	if n := it.Dropped.Events(); n > 0 {
+		out = append(out, fmt.Sprintf("%d earlier folded", n))
+	}
+	return out
 }
 
 // headlineRunes is what the plain text of several events shows of each.
@@ -154,8 +170,8 @@ func (m *Message) Text() string {
 		} else {
 			b.WriteString(words.Cut(words.Headline(it.Event), headlineRunes) + "\n")
 		}
-		if it.Repeat {
-			b.WriteString("  (" + repeatNote + ")\n")
+		if notes := it.notes(); len(notes) > 0 {
+			b.WriteString("  (" + strings.Join(notes, ", ") + ")\n")
 		}
 	}
 	return b.String()

@@ -29,7 +29,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		sent: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "cadrift_notifications_total",
-			Help: "Events by receiver, type and what became of the try: delivered, retried, parked (refused for good) or folded (counted in a digest).",
+			Help: "Events by receiver, type and what became of the try: delivered, retried, parked (refused for good) or folded (told as a number: in a digest, or because the queue was full).",
 		}, []string{"receiver", "event", "result"}),
 		queue: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "cadrift_notification_queue_length",
@@ -76,8 +76,8 @@ func (m *Metrics) Queue(receiver string, queued, parked int) {
 	m.parked.WithLabelValues(receiver).Set(float64(parked))
 }
 
-func (m *Metrics) count(receiver string, e *drift.Event, result string) {
-	m.sent.WithLabelValues(receiver, string(e.Type), result).Inc()
+func (m *Metrics) count(receiver string, t drift.EventType, result string, n int) {
+	m.sent.WithLabelValues(receiver, string(t), result).Add(float64(n))
 }
 
 func (m *Metrics) succeeded(receiver string, at time.Time) {

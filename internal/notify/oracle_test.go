@@ -18,6 +18,7 @@ import (
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/hostile"
 	"github.com/cadrift/cadrift/internal/notify"
+	"github.com/cadrift/cadrift/internal/notify/sinktest"
 	"github.com/cadrift/cadrift/internal/notify/slack"
 	"github.com/cadrift/cadrift/internal/notify/teams"
 	"github.com/cadrift/cadrift/internal/notify/webhook"
@@ -170,6 +171,7 @@ func messages(t *testing.T) []*notify.Message {
 	}
 	plain := *group
 	plain.Plain = true
+	sinktest.Drop(full, 42)
 	return append(all, group, full, &plain)
 }
 

@@ -71,10 +71,10 @@ func (m *memory) Park(receiver string, ids []string, at time.Time, reason string
 	return nil
 }
 
-func (m *memory) depth(string) (queued, parked int, err error) {
+func (m *memory) depth(string) (queued, parked int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.rows), len(m.parked), nil
+	return len(m.rows), len(m.parked)
 }
 
 func (m *memory) breakDown(err error) {
@@ -177,7 +177,7 @@ func checkOrder(t testing.TB, got []sent) {
 				continue
 			}
 			seen[e.Seq] = true
-			if key := subject(e); e.Seq < last[key] {
+			if key := e.Subject(); e.Seq < last[key] {
 				t.Errorf("%s: event %d came after %d", key, e.Seq, last[key])
 			} else {
 				last[key] = e.Seq

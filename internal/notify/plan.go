@@ -5,7 +5,6 @@ import (
 	"iter"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/cadrift/cadrift/internal/drift"
@@ -73,27 +72,14 @@ func (b *batch) weigh() {
 func (b *batch) message() *Message {
 	m := &Message{Following: b.following, Digest: b.digest}
 	for _, r := range b.rows {
-		m.Items = append(m.Items, Item{Event: &r.Event, Repeat: r.Attempts > 0})
+		m.Items = append(m.Items, Item{Event: &r.Event, Repeat: r.Attempts > 0, Dropped: r.Folded})
+		m.Dropped.Join(r.Folded)
 	}
 	for _, r := range b.folded {
 		m.Folded = append(m.Folded, &r.Event)
+		m.Dropped.Join(r.Folded)
 	}
 	return m
-}
-
-// subject is what an event is about.
-func subject(e *drift.Event) string {
-	switch {
-	case e.Object != nil:
-		return e.Tenant + "/" + e.Object.Key().String()
-	case e.Policy != nil:
-		return e.Tenant + "/" + e.Policy.Key().String()
-	}
-	family, _, _ := strings.Cut(string(e.Type), ".")
-	if family == "monitor" {
-		family += "/" + e.Reason
-	}
-	return e.Tenant + "/" + family
 }
 
 // ready leaves out the rows whose next try lies ahead, and the later rows of
@@ -103,7 +89,7 @@ func ready(deliveries []drift.Delivery, now time.Time) (out []row, next time.Tim
 	held := map[string]bool{}
 	for i := range deliveries {
 		d := &deliveries[i]
-		r := row{d, subject(&d.Event), loudness(&d.Event) >= int(drift.Critical)}
+		r := row{d, d.Event.Subject(), d.Event.Critical()}
 		// No wait is as long as this: the clock was set back since.
 		if d.Next.After(now) && d.Next.Sub(now) <= max(lastBackoff, maxRetryAfter) && !held[r.subject] {
 			held[r.subject] = true

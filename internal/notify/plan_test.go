@@ -57,7 +57,7 @@ func TestPlanKeepsItsPromises(t *testing.T) {
 			}
 			for d := range b.all() {
 				settled[d.Event.Seq]++
-				if key := subject(&d.Event); d.Event.Seq < last[key] {
+				if key := d.Event.Subject(); d.Event.Seq < last[key] {
 					t.Fatalf("%s: %d after %d", key, d.Event.Seq, last[key])
 				} else {
 					last[key] = d.Event.Seq
@@ -149,7 +149,8 @@ func TestTopIsTheWorst(t *testing.T) {
 // not.
 func TestSubjectsOfMonitorEvents(t *testing.T) {
 	of := func(typ drift.EventType, reason string) string {
-		return subject(&drift.Event{Type: typ, Tenant: "contoso", Reason: reason})
+		e := drift.Event{Type: typ, Tenant: "contoso", Reason: reason}
+		return e.Subject()
 	}
 	if of(drift.MonitorBlind, "credential") != of(drift.MonitorRecovered, "credential") {
 		t.Error("blind and recovered are two subjects, want one")

@@ -52,7 +52,7 @@ func TestStormShowsEveryCriticalEvent(t *testing.T) {
 				t.Errorf("critical event %s was not shown", id)
 			}
 		}
-		if queued, _, _ := box.depth(""); queued != 0 {
+		if queued, _ := box.depth(""); queued != 0 {
 			t.Errorf("got %d rows left, want 0", queued)
 		}
 		folded := testutil.ToFloat64(w.Metrics.sent.WithLabelValues("oncall", "drift.changed", "folded"))
@@ -61,6 +61,52 @@ func TestStormShowsEveryCriticalEvent(t *testing.T) {
 			t.Errorf("got %v folded and %v delivered, want 240 together and some folded", folded, delivered)
 		}
 	})
+}
+
+// What the queue folded counts as folded once the message that tells of it went
+// out, and not before.
+func TestDroppedEventsCountWhenTheyAreTold(t *testing.T) {
+	for _, limits := range []Limits{chatLimits, webhookLimits} {
+		synctest.Test(t, func(t *testing.T) {
+			box, sink := &memory{}, &receiver{limits: limits}
+			for i := range 20 {
+				box.add(change(i+1, strconv.Itoa(i), drift.Low, time.Now()))
+				box.rows[i].Folded = &drift.Folded{Count: 3, Types: map[drift.EventType]int{drift.DriftChanged: 2, drift.GuardRefused: 1}, From: time.Now(), To: time.Now()}
+			}
+			tries := 0
+			sink.answer = func(context.Context, *Message) Outcome {
+				if tries++; tries == 1 {
+					return Outcome{Result: Later}
+				}
+				return Outcome{Result: Delivered}
+			}
+			w := newWorker(t, box, sink)
+			defer start(t, w)()
+			synctest.Wait()
+			count := func(e string) float64 {
+				return testutil.ToFloat64(w.Metrics.sent.WithLabelValues("oncall", e, "folded"))
+			}
+			if n := count("guard.refused"); n != 0 {
+				t.Errorf("%v told before the receiver took anything", n)
+			}
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			digest := float64(max(0, 20-limits.Events))
+			if limits.Events == 1 {
+				digest = 0
+			}
+			if changes, guards := count("drift.changed"), count("guard.refused"); guards != 20 || changes != 40+digest {
+				t.Errorf("%d events a message: %v and %v folded, want %v and 20", limits.Events, changes, guards, 40+digest)
+			}
+			told := 0
+			for _, s := range sink.all()[1:] {
+				told += s.m.Dropped.Count
+			}
+			if told != 60 {
+				t.Errorf("%d events a message: told of %d, want 60", limits.Events, told)
+			}
+		})
+	}
 }
 
 // Ordinary messages leave room for a critical one within the minute.
@@ -163,7 +209,7 @@ func TestWeekOfOutageWithRestarts(t *testing.T) {
 				defer start(t, newWorker(t, box, sink))()
 				time.Sleep(12 * time.Hour)
 				synctest.Wait()
-				if queued, _, _ := box.depth(""); queued != 0 {
+				if queued, _ := box.depth(""); queued != 0 {
 					t.Errorf("got %d rows left, want 0", queued)
 				}
 				after := sink.all()[before:]

@@ -43,7 +43,7 @@ type Options struct {
 	Metrics  *Metrics
 	Logger   *slog.Logger
 	// Depth counts the rows that wait and the rows that are parked.
-	Depth func(receiver string) (queued, parked int, err error)
+	Depth func(receiver string) (queued, parked int)
 	// LastSuccess is when the receiver last took a message, as far as known.
 	LastSuccess time.Time
 }
@@ -204,11 +204,7 @@ func (w *Worker) hold(atLeast time.Duration, now time.Time) time.Duration {
 
 // measure keeps the gauges true after every round.
 func (w *Worker) measure() {
-	queued, parked, err := w.Depth(w.Receiver)
-	if err != nil {
-		w.complain("count outbox: " + err.Error())
-		return
-	}
+	queued, parked := w.Depth(w.Receiver)
 	w.Metrics.Queue(w.Receiver, queued, parked)
 }
 

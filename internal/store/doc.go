@@ -20,6 +20,13 @@
 //     has a newer schema, and never takes an empty or missing file for a new
 //     store where one existed.
 //
+// # Queues
+//
+// What waits for a receiver is bounded, and so is what it refused. A
+// transaction that makes a queue too long folds it: rows go whose events a
+// reader can do without, and the next row about the same object says how many.
+// The events themselves stay in the history.
+//
 // # Buckets
 //
 // Keys are lists of escaped parts, the tenant_id first (the receiver in the
@@ -39,10 +46,10 @@
 //	events     tenant seq                     body of an event, without the actor's name and address
 //	notes      tenant seq                     body of a chained record that is no event
 //	people     tenant seq                     name, address and salt of an event's actor
-//	outbox     receiver order                 one undelivered event
+//	outbox     receiver order                 one undelivered event, and the sum of those folded before it
 //	queued     receiver event                 order of an undelivered event
 //	parked     receiver event                 one delivery that was refused for good
-//	receivers  receiver                       time of the last delivery
+//	receivers  receiver                       time of the last delivery and of the newest tries
 //	receivers  receiver matter                time of the last reminder or heartbeat
 //
 // # Chain

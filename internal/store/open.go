@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,6 +29,9 @@ type Options struct {
 	LockTimeout time.Duration
 	// Metrics may be nil.
 	Metrics *Metrics
+	// Queue bounds what may wait for a receiver; zero is 10,000 events and
+	// 64 MiB.
+	Queue Bound
 }
 
 const (
@@ -59,7 +63,11 @@ func Open(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, readOnly: o.ReadOnly, codec: c, metrics: o.Metrics, witness: &witness{}}
+	s := &Store{
+		path: path, readOnly: o.ReadOnly, codec: c, metrics: o.Metrics, witness: &witness{},
+		bound:  Bound{cmp.Or(o.Queue.Events, boundEvents), cmp.Or(o.Queue.Bytes, boundBytes)},
+		queues: queues{all: map[queueID]queue{}}, handed: map[string]uint64{},
+	}
 	if err := s.probe(o.LockTimeout); err != nil {
 		c.close()
 		return nil, err
@@ -69,6 +77,10 @@ func Open(path string, o Options) (*Store, error) {
 			c.close()
 			return nil, err
 		}
+	}
+	if err := s.countQueues(); err != nil {
+		_ = s.Close()
+		return nil, s.refuse(err)
 	}
 	s.metrics.sized(s.Size())
 	return s, nil

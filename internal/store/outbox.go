@@ -25,6 +25,8 @@ type outboxRecord struct {
 	Reason   string    `json:"reason,omitempty"`
 	// Since is the time of parking.
 	Since time.Time `json:"since,omitzero"`
+	// Folded are events about the same subject whose rows are gone.
+	Folded *drift.Folded `json:"folded,omitempty"`
 }
 
 func orderKey(receiver string, order uint64) []byte { return numbered(key(receiver), order) }
@@ -49,21 +51,34 @@ func (t *tx) enqueue(receivers []string, row outboxRecord) error {
 		if row.Order, err = b.NextSequence(); err != nil {
 			return err
 		}
-		if err := t.putRow(receiver, row); err != nil {
+		if err := t.putRow(bucketOutbox, receiver, row); err != nil {
+			return err
+		}
+		if err := t.shorten(bucketOutbox, receiver); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (t *tx) putRow(receiver string, row outboxRecord) error {
+// putRow puts a row that is not there yet into outbox or parked.
+func (t *tx) putRow(bucket, receiver string, row outboxRecord) error {
+	t.queue(bucket, receiver).add(1, t.weight(row), row.Folded)
+	if bucket == bucketParked {
+		return t.put(bucketParked, key(receiver, row.Event), row)
+	}
 	if err := t.put(bucketOutbox, orderKey(receiver, row.Order), row); err != nil {
 		return err
 	}
 	return t.put(bucketQueued, key(receiver, row.Event), row.Order)
 }
 
-func (t *tx) delRow(receiver string, row outboxRecord) error {
+// delRow takes a row out of outbox or parked.
+func (t *tx) delRow(bucket, receiver string, row outboxRecord) error {
+	t.queue(bucket, receiver).add(-1, t.weight(row), row.Folded)
+	if bucket == bucketParked {
+		return t.del(bucketParked, key(receiver, row.Event))
+	}
 	if err := t.del(bucketOutbox, orderKey(receiver, row.Order)); err != nil {
 		return err
 	}
@@ -84,31 +99,6 @@ func (t *tx) row(receiver, id string) (outboxRecord, bool, error) {
 	return row, ok, err
 }
 
-// Pending are the oldest limit deliveries of a receiver over all tenants,
-// those that wait for their next try included and parked ones left out. No
-// limit is 0.
-func (s *Store) Pending(receiver string, limit int) ([]drift.Delivery, error) {
-	var all []drift.Delivery
-	err := s.view(func(t *tx) error {
-		return t.each(bucketOutbox, key(receiver), nil, func(k, payload []byte) error {
-			row, err := decode[outboxRecord](bucketOutbox, k, payload)
-			if err != nil {
-				return err
-			}
-			d := drift.Delivery{Receiver: receiver, Attempts: row.Attempts, Next: row.Next, LastError: row.Reason}
-			if d.Event, err = t.rowEvent(bucketOutbox, k, row); err != nil {
-				return err
-			}
-			all = append(all, d)
-			if len(all) == limit {
-				return errStop
-			}
-			return nil
-		})
-	})
-	return all, err
-}
-
 // rowEvent is the event that a row of outbox or parked delivers.
 func (t *tx) rowEvent(bucket string, k []byte, row outboxRecord) (drift.Event, error) {
 	if row.Body != nil {
@@ -119,18 +109,6 @@ func (t *tx) rowEvent(bucket string, k []byte, row outboxRecord) (drift.Event, e
 		err = damaged(bucket, k, "its event "+row.Event+" is missing")
 	}
 	return e, err
-}
-
-// Queued counts the undelivered events of every receiver that has some.
-func (s *Store) Queued() (map[string]int, error) {
-	counts := map[string]int{}
-	err := s.view(func(t *tx) error {
-		return t.eachValue(bucketOutbox, nil, nil, func(k, _ []byte) error {
-			counts[firstPart(k)]++
-			return nil
-		})
-	})
-	return counts, err
 }
 
 // firstPart reads the first part of a key; receivers' names are short and
@@ -146,7 +124,7 @@ func (s *Store) Parked() ([]drift.Parked, error) {
 	err := s.view(func(t *tx) error {
 		return t.each(bucketParked, nil, nil, func(k, payload []byte) error {
 			row, err := decode[outboxRecord](bucketParked, k, payload)
-			all = append(all, drift.Parked{Receiver: firstPart(k), Event: row.Event, Since: row.Since, Reason: row.Reason})
+			all = append(all, drift.Parked{Receiver: firstPart(k), Event: row.Event, Since: row.Since, Reason: row.Reason, Folded: row.Folded})
 			return err
 		})
 	})
@@ -183,7 +161,7 @@ type receiverRecord struct {
 func (s *Store) Delivered(receiver string, ids []string) error {
 	now := time.Now().UTC()
 	return s.change("record delivery", receiver, ids, func(t *tx, row outboxRecord) error {
-		if err := t.delRow(receiver, row); err != nil {
+		if err := t.delRow(bucketOutbox, receiver, row); err != nil {
 			return err
 		}
 		return t.put(bucketReceivers, key(receiver), receiverRecord{now})
@@ -218,11 +196,14 @@ func (s *Store) Retry(receiver string, ids []string, next time.Time, reason stri
 // Park takes the given events out of the outbox until they are replayed.
 func (s *Store) Park(receiver string, ids []string, at time.Time, reason string) error {
 	return s.change("park delivery", receiver, ids, func(t *tx, row outboxRecord) error {
-		if err := t.delRow(receiver, row); err != nil {
+		if err := t.delRow(bucketOutbox, receiver, row); err != nil {
 			return err
 		}
 		row.Attempts, row.Since, row.Reason = row.Attempts+1, at, reason
-		return t.put(bucketParked, key(receiver, row.Event), row)
+		if err := t.putRow(bucketParked, receiver, row); err != nil {
+			return err
+		}
+		return t.shorten(bucketParked, receiver)
 	})
 }
 
@@ -235,27 +216,40 @@ func (s *Store) Replay(receiver string) (int, error) {
 	}
 	n := 0
 	err := s.update("replay parked deliveries", func(t *tx) error {
-		rows := map[string]outboxRecord{}
+		rows := map[string][]outboxRecord{}
 		err := t.each(bucketParked, prefix, nil, func(k, payload []byte) error {
 			row, err := decode[outboxRecord](bucketParked, k, payload)
-			rows[string(k)] = row
+			rows[firstPart(k)] = append(rows[firstPart(k)], row)
 			return err
 		})
-		for k, row := range rows {
-			if err != nil {
-				break
-			}
-			to := firstPart([]byte(k))
-			row.Attempts, row.Next, row.Since, row.Reason = 0, time.Time{}, time.Time{}, ""
-			if err = t.putRow(to, row); err == nil {
-				err = t.del(bucketParked, []byte(k))
+		if err != nil {
+			return err
+		}
+		n = 0
+		for to, list := range rows {
+			n += len(list)
+			if err := t.replay(to, list); err != nil {
+				return err
 			}
 		}
-		n = len(rows)
-		return err
+		return nil
 	})
 	if err != nil {
 		return 0, err
 	}
 	return n, nil
+}
+
+// replay puts a receiver's parked rows back into its outbox.
+func (t *tx) replay(receiver string, rows []outboxRecord) error {
+	for _, row := range rows {
+		if err := t.delRow(bucketParked, receiver, row); err != nil {
+			return err
+		}
+		row.Attempts, row.Next, row.Since, row.Reason = 0, time.Time{}, time.Time{}, ""
+		if err := t.putRow(bucketOutbox, receiver, row); err != nil {
+			return err
+		}
+	}
+	return t.shorten(bucketOutbox, receiver)
 }

@@ -82,9 +82,8 @@ func TestOutbox(t *testing.T) {
 	if got := pending(t, s, "oncall", 1); got != "2" {
 		t.Errorf("limit 1: got %q", got)
 	}
-	queued, err := s.Queued()
-	if d := diff(map[string]int{"oncall": 2, "siem": 3, "on": 1}, queued); err != nil || d != "" {
-		t.Errorf("queued: %v (-want +got):\n%s", err, d)
+	if d := diff(map[string]Queue{"oncall": {Queued: 2}, "siem": {Queued: 3}, "on": {Queued: 1}}, s.Queues()); d != "" {
+		t.Errorf("queues (-want +got):\n%s", d)
 	}
 }
 

@@ -18,6 +18,13 @@ type Store struct {
 	codec    *codec
 	metrics  *Metrics
 	witness  *witness
+	bound    Bound
+	queues   queues
+
+	// handing keeps a writer apart from a worker that is given rows: folding
+	// has to know what is held. handed is, by receiver, the last row given.
+	handing sync.Mutex
+	handed  map[string]uint64
 
 	// writing is held until the outcome of a write is judged: another writer's
 	// meta page would say nothing about it.

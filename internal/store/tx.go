@@ -19,6 +19,10 @@ import (
 type tx struct {
 	*bolt.Tx
 	codec *codec
+
+	// A transaction that writes has these as well.
+	store  *Store
+	queues map[queueID]*queue // those that it changed
 }
 
 // view runs fn in a read transaction. Damage that made bbolt panic, or touch
@@ -50,6 +54,8 @@ func (s *Store) update(op string, fn func(*tx) error) (err error) {
 	if err := s.samePath(); err != nil {
 		return fmt.Errorf("%s: %w: %w", op, ErrNotCommitted, err)
 	}
+	s.handing.Lock()
+	defer s.handing.Unlock()
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
@@ -60,13 +66,15 @@ func (s *Store) update(op string, fn func(*tx) error) (err error) {
 	}()
 	var fnErr error
 	var before []byte
+	changed := map[queueID]*queue{}
 	err = s.db.Update(func(btx *bolt.Tx) error {
 		s.witness.meta.Store(false)
 		before = s.metaPages()
-		fnErr = fn(&tx{Tx: btx, codec: s.codec})
+		fnErr = fn(&tx{Tx: btx, codec: s.codec, store: s, queues: changed})
 		return fnErr
 	})
 	if err == nil {
+		s.queues.publish(changed)
 		s.metrics.sized(s.Size())
 		return nil
 	}

@@ -63,5 +63,9 @@ type Tenant struct {
 type Receiver struct {
 	Name           string
 	Queued, Parked int
-	LastSuccess    time.Time
+	// Folded events are told as a number by those that are queued or parked.
+	Folded int
+	// Unconfigured receivers get nothing: the configuration does not name them.
+	Unconfigured bool
+	LastSuccess  time.Time
 }

@@ -77,7 +77,7 @@ func sample() *site {
 				},
 				{Name: "fabrikam", TenantID: "t2"},
 			},
-			Receivers:   []Receiver{{Name: "oncall", Queued: 2, Parked: 1, LastSuccess: now}, {Name: "soc"}},
+			Receivers:   []Receiver{{Name: "oncall", Queued: 2, Parked: 1, LastSuccess: now}, {Name: "soc"}, {Name: "old", Queued: 480, Folded: 9520, Unconfigured: true}},
 			ConfigError: "cadrift.yaml:3:1: unknown key <x>",
 		},
 		drifts: []drift.Finding{{
@@ -131,6 +131,19 @@ func routes(s *site) map[string]int {
 		"/static/style.css": 200, "/static/icon.svg": 200,
 		"/static/": 404, "/static/../web.go": 307, "/templates/page.html": 404,
 		"/nothing": 404, "/events/none": 404, "/objects/contoso/policy/none": 404, "/events/": 404,
+	}
+}
+
+// A receiver that gets nothing, or not everything singly, says so.
+func TestQueuesOfReceivers(t *testing.T) {
+	page := get(handler(t, sample()), "/").Body.String()
+	for _, want := range []string{
+		`<td>old <span class="bad">not configured</span></td>`, `<td class="number">480 and 9520 folded</td>`,
+		`<td>soc</td>`, `<td class="number">2</td><td class="number bad">1</td>`,
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("%s is not on the page", want)
+		}
 	}
 }
 

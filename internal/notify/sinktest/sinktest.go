@@ -57,10 +57,20 @@ func Message(events ...*drift.Event) *notify.Message {
 	return m
 }
 
-// Storm is a message of 240 repeated events, of which that many are shown and
-// the others folded.
+// Drop lets every event shown carry a sum of n dropped ones.
+func Drop(m *notify.Message, n int) {
+	for i := range m.Items {
+		m.Items[i].Dropped = &drift.Folded{
+			Count: n, From: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC), To: time.Date(2026, 11, 21, 20, 0, 0, 0, time.UTC),
+		}
+		m.Dropped.Join(m.Items[i].Dropped)
+	}
+}
+
+// Storm is the fullest message: a digest of 240 repeated events, of which that
+// many are shown and the others folded, with more to follow and much dropped.
 func Storm(name string, shown int) *notify.Message {
-	m := &notify.Message{}
+	m := &notify.Message{Digest: true, Following: 99}
 	for i := range 240 {
 		e := Event(uint64(i+1), name, drift.Critical)
 		if i < shown {
@@ -69,6 +79,7 @@ func Storm(name string, shown int) *notify.Message {
 			m.Folded = append(m.Folded, e)
 		}
 	}
+	Drop(m, 9999)
 	return m
 }
 
@@ -106,6 +117,9 @@ func (x Texts) Message(t *rapid.T, shown int) *notify.Message {
 	m.Following = rapid.IntRange(0, 3).Draw(t, "following")
 	for range rapid.IntRange(0, 3).Draw(t, "folded") {
 		m.Folded = append(m.Folded, x.Event(t))
+	}
+	if n := rapid.IntRange(0, 9999).Draw(t, "dropped"); n%2 == 1 {
+		Drop(m, n)
 	}
 	return m
 }

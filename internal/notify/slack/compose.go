@@ -26,6 +26,8 @@ const (
 	plainLines  = 32  // … which holds a line for each event shown
 )
 
+const homeLabel = "All events and open drift"
+
 // payload is the request body.
 type payload struct {
 	Text        string  `json:"text"`
@@ -78,7 +80,7 @@ func compose(m *notify.Message, links words.Links) payload {
 		for _, it := range m.Items {
 			p.brief(it, share, links)
 		}
-		p.context(plain(words.Head(m.Newest()), footChars), markup(link(links.Home(), "All events and open drift")))
+		p.context(plain(words.Head(m.Newest()), footChars), markup(link(links.Home(), homeLabel)))
 	}
 	return p
 }
@@ -104,8 +106,14 @@ func (p *payload) single(it notify.Item, headline string, links words.Links) {
 	p.add(plain(strings.Join(what, "\n"), bodyChars/3))
 	p.add(plain(strings.Join(around, "\n"), bodyChars/3))
 	lines := words.Lines(e)
-	p.context(plain(it.Mark(lines[len(lines)-1].Text), footChars),
-		markup(link(links.Event(e), "Open in cadrift")), markup(link(links.Portal(e), "Open in Entra")))
+	foot := []text{
+		plain(it.Mark(lines[len(lines)-1].Text), footChars),
+		markup(link(links.Event(e), "Open in cadrift")), markup(link(links.Portal(e), "Open in Entra")),
+	}
+	if it.Dropped.Events() > 0 {
+		foot = append(foot, markup(link(links.Home(), homeLabel)))
+	}
+	p.context(foot...)
 }
 
 // brief shows one event of several in its share of the characters: first line,

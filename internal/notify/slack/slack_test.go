@@ -177,6 +177,20 @@ func TestNameReadsAsItIs(t *testing.T) {
 	}
 }
 
+// One event with a sum says so, and leads to the history.
+func TestFoldedBeforeOne(t *testing.T) {
+	m := sinktest.Message(sinktest.Event(42, "CA001", drift.High))
+	sinktest.Drop(m, 17)
+	p := compose(m, links)
+	check(t, p)
+	got := fmt.Sprint(p.Blocks[1].Text, p.Blocks[len(p.Blocks)-1].Elements)
+	for _, want := range []string{"queue was full, earlier events folded: 17, 2026-03-01", "17 earlier folded · ", "|" + homeLabel + ">"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in\n%s", want, got)
+		}
+	}
+}
+
 func TestFitNeverCutsAnEscape(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s, limit := hostile.Draw(t, "text"), rapid.IntRange(1, 200).Draw(t, "limit")
@@ -195,6 +209,9 @@ func TestAllOfAStormIsWithinBudget(t *testing.T) {
 	m := sinktest.Storm(strings.Repeat("<&>", 60), shownEvents)
 	p := compose(m, words.Links{External: "https://drift.example/" + strings.Repeat("x", 150)})
 	check(t, p)
+	if got := strings.Join(texts(p), "\n"); !strings.Contains(got, "; queue was full, earlier events folded: 149985, 2026-03-01 08:00:00 – 2026-11-21 20:00:00 UTC; see the history") {
+		t.Errorf("got %s, want what was folded, uncut", got)
+	}
 	for _, it := range m.Items {
 		if !strings.Contains(strings.Join(texts(p), "\n"), it.Event.ID) {
 			t.Errorf("event %s is not in the message", it.Event.ID)

@@ -163,7 +163,7 @@ func actions(m *notify.Message, links words.Links) []action {
 		add("Open in cadrift", links.Event(m.Items[0].Event))
 		add("Open in Entra", links.Portal(m.Items[0].Event))
 	}
-	if len(m.Items)+len(m.Folded) > 1 {
+	if len(m.Items)+len(m.Folded) > 1 || m.Dropped.Count > 0 {
 		add("All events and open drift", links.Home())
 	}
 	return out
@@ -173,6 +173,7 @@ func actions(m *notify.Message, links words.Links) []action {
 func plainBody(m *notify.Message) []element {
 	f := filler{room: bodyBytes}
 	f.add("", m.Headline(), headBytes)
+	f.add("", m.Intro(), headBytes)
 	share := f.room / len(m.Items)
 	for _, it := range m.Items {
 		f.add("", words.Headline(it.Event), share-idBytes)

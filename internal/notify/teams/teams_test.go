@@ -192,11 +192,33 @@ func TestAllOfAStormIsWithinBudget(t *testing.T) {
 			t.Fatal(err)
 		}
 		all := strings.Join(check(t, body), "\n")
+		if want := "; queue was full, earlier events folded: 119988, 2026-03-01 08:00:00 – 2026-11-21 20:00:00 UTC; see the history"; !strings.Contains(all, want) {
+			t.Errorf("plain %v: %q is not in\n%s", plain, want, all)
+		}
 		for _, it := range m.Items {
 			if !strings.Contains(all, it.Event.ID) {
 				t.Errorf("plain %v: event %s is not in the card", plain, it.Event.ID)
 			}
 		}
+	}
+}
+
+// One event with a sum says so, and leads to the history.
+func TestFoldedBeforeOne(t *testing.T) {
+	m := sinktest.Message(sinktest.Event(42, "CA001", drift.High))
+	sinktest.Drop(m, 17)
+	body, err := compose(m, links)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Join(check(t, body), "\n")
+	for _, want := range []string{"queue was full, earlier events folded: 17, 2026-03-01", "17 earlier folded · "} {
+		if !strings.Contains(all, want) {
+			t.Errorf("%q is not in\n%s", want, all)
+		}
+	}
+	if !strings.Contains(string(body), `"title":"All events and open drift"`) {
+		t.Errorf("no link to the history in %s", body)
 	}
 }
 

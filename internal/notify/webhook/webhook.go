@@ -43,10 +43,17 @@ func New(post *notify.Poster, secretFile string) *Sink { return &Sink{post, secr
 // Limits are none: only the receiver's answers slow us down.
 func (s *Sink) Limits() notify.Limits { return notify.Limits{Events: 1} }
 
+// delivery is the body: the event as the history has it, and beside its members
+// what the receiver is told of by this sum alone.
+type delivery struct {
+	*drift.Event
+	Folded *drift.Folded `json:"folded,omitempty"`
+}
+
 // Send makes one try with the one event of the message.
 func (s *Sink) Send(ctx context.Context, m *notify.Message) notify.Outcome {
 	e := m.Items[0].Event
-	body, err := json.Marshal(e)
+	body, err := json.Marshal(delivery{e, m.Items[0].Dropped})
 	if err != nil {
 		return notify.Outcome{Result: notify.Refused, Reason: fmt.Sprintf("encode event: %v", err)}
 	}

@@ -117,6 +117,27 @@ func TestBodyIsTheEvent(t *testing.T) {
 	}
 }
 
+// What the queue folded stands beside the event's own members, and nowhere
+// else.
+func TestBodyTellsWhatWasFolded(t *testing.T) {
+	var got []received
+	m := message(event(42))
+	m.Items[0].Dropped = &drift.Folded{
+		Count: 17, Types: map[drift.EventType]int{drift.DriftChanged: 17},
+		From: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC), To: time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC),
+	}
+	newSink(t, "", record(200, &got)).Send(context.Background(), m)
+	plain, err := json.Marshal(event(42))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := strings.TrimSuffix(string(plain), "}") +
+		`,"folded":{"count":17,"types":{"drift.changed":17},"from":"2026-03-01T08:00:00Z","to":"2026-11-01T08:00:00Z"}}`
+	if string(got[0].body) != want {
+		t.Errorf("got\n%s\nwant\n%s", got[0].body, want)
+	}
+}
+
 func TestWithoutSecretUnsigned(t *testing.T) {
 	var got []received
 	newSink(t, "", record(200, &got)).Send(context.Background(), message(event(1)))
