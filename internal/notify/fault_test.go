@@ -213,6 +213,31 @@ func TestAWeekOfOutageWithRestarts(t *testing.T) {
 	})
 }
 
+// A receiver that is slow to answer while the process is told to stop: the
+// answer is waited for, and the event does not come again.
+func TestStopDoesNotRepeatWhatIsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(string, time.Time) fault { return fault{takes: 8 * time.Second} })
+		var told time.Time
+		w.live(func(s *store.Store, wake func()) {
+			w.happen(s, rand.New(rand.NewPCG(1, 8)), 1, ordinary)
+			wake()
+			time.Sleep(time.Second)
+			told = time.Now()
+		})
+		if d := time.Since(told); d < 6*time.Second || d > 10*time.Second {
+			t.Errorf("the stop took %v, want the 7 s until the answers", d)
+		}
+		w.live(func(*store.Store, func()) { time.Sleep(time.Hour) })
+		w.check()
+		for _, l := range w.lanes {
+			if len(l.far.got) != 1 {
+				t.Errorf("%s got %d messages, want 1", l.name, len(l.far.got))
+			}
+		}
+	})
+}
+
 // 240 policies change at once: every critical one is seen, the first message
 // within ten seconds, never more than five a minute.
 func TestEverythingChangesAtOnce(t *testing.T) {

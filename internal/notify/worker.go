@@ -29,8 +29,9 @@ type Outbox interface {
 const (
 	// window is how many rows one round looks at.
 	window = 1000
-	// grace is how long a try may go on after the worker was told to stop.
-	grace = 4 * time.Second
+	// grace is how long a try may go on after the worker was told to stop. A
+	// plain docker stop kills after ten seconds.
+	grace = 9 * time.Second
 	// forever is a wait that only Wake or the end interrupts.
 	forever = time.Duration(-1)
 )
@@ -106,9 +107,9 @@ func (w *Worker) succeeded(at time.Time) {
 	w.Metrics.succeeded(w.Receiver, at)
 }
 
-// Run delivers until ctx ends. A try under way then has a few more seconds for
+// Run delivers until ctx ends. A try under way then has some more seconds for
 // its answer, so that an orderly stop does not cause repeats; Run returns
-// within ten.
+// soon after them.
 func (w *Worker) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		wait := w.round(ctx)

@@ -225,7 +225,7 @@ func TestStopWaitsForTheAnswer(t *testing.T) {
 		answer time.Duration // how long the receiver takes
 		queued int
 	}{
-		{"answer within the grace is noted", 3 * time.Second, 0},
+		{"answer within the grace is noted", 9 * time.Second, 0},
 		{"no answer leaves the event in the outbox", time.Hour, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
