@@ -165,9 +165,13 @@ func (a *App) startTenant(t *Tenant) (*tenantUnit, error) {
 
 // startReceiver makes a receiver's worker and lets it run.
 func (a *App) startReceiver(r *Receiver, last time.Time) (*receiverUnit, error) {
+	tries, err := a.store.Tries(r.Name)
+	if err != nil {
+		return nil, err
+	}
 	w, err := notify.NewWorker(notify.Options{
 		Receiver: r.Name, Outbox: a.store, Sink: r.Sink, Metrics: a.metrics.Notify,
-		Logger: a.log, Depth: a.depth, LastSuccess: last,
+		Logger: a.log, Depth: a.depth, LastSuccess: last, Tries: tries,
 	})
 	if err != nil {
 		return nil, err

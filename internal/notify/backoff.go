@@ -3,6 +3,7 @@ package notify
 import (
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -59,9 +60,11 @@ func (p *pace) wait(now time.Time, critical bool) time.Duration {
 	if p.limits.PerMinute == 0 {
 		return 0
 	}
-	for len(p.sent) > 0 && now.Sub(p.sent[0]) >= time.Minute {
-		p.sent = p.sent[1:]
-	}
+	p.sent = slices.DeleteFunc(p.sent, func(at time.Time) bool {
+		// One that lies ahead is from before a restart and before somebody set
+		// the clock back.
+		return now.Sub(at) >= time.Minute || at.After(now)
+	})
 	allowed := p.limits.PerMinute
 	if !critical && allowed > 1 {
 		allowed--

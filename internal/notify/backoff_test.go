@@ -80,3 +80,25 @@ func TestPaceWithoutARate(t *testing.T) {
 		t.Errorf("got %d times kept, want none", len(p.sent))
 	}
 }
+
+// Times of an earlier process count, unless the clock was set back since.
+func TestPaceKnowsEarlierTries(t *testing.T) {
+	now := time.Date(2026, 11, 21, 20, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		name   string
+		newest time.Time
+		want   time.Duration
+	}{
+		{"just now", now, 54 * time.Second},
+		{"long ago", now.Add(-time.Hour), 0},
+		{"before the clock was set back", now.Add(time.Hour), 0},
+	} {
+		p := pace{limits: Limits{Events: 2, PerMinute: 5, Spacing: time.Second}}
+		for i := range 8 {
+			p.count(c.newest.Add(time.Duration(i-7) * 2 * time.Second))
+		}
+		if got := p.wait(now, false); got != c.want {
+			t.Errorf("%s: got a wait of %v, want %v", c.name, got, c.want)
+		}
+	}
+}

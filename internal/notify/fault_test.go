@@ -213,6 +213,26 @@ func TestAWeekOfOutageWithRestarts(t *testing.T) {
 	})
 }
 
+// A process that dies every few seconds in the middle of a storm still sends no
+// more than five messages a minute.
+func TestRestartsDoNotRefillTheMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.live(func(s *store.Store, _ func()) {
+			w.happen(s, rand.New(rand.NewPCG(1, 9)), 240, func() drift.Severity { return drift.Critical })
+		})
+		for range 60 {
+			w.live(func(*store.Store, func()) { time.Sleep(7 * time.Second) })
+		}
+		w.check()
+		for _, l := range w.lanes {
+			if d := l.far.got[len(l.far.got)-1].at.Sub(l.far.got[0].at); l.name != "webhook" && d < 2*time.Minute {
+				t.Errorf("%s got %d messages within %v: no storm", l.name, len(l.far.got), d)
+			}
+		}
+	})
+}
+
 // A receiver that is slow to answer while the process is told to stop: the
 // answer is waited for, and the event does not come again.
 func TestStopDoesNotRepeatWhatIsUnderWay(t *testing.T) {

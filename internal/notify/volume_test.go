@@ -35,7 +35,7 @@ func TestMemoryOfALongQueueIsBounded(t *testing.T) {
 	type volume struct{ events, members int }
 	volumes := []volume{{1000, 10}, {100, 800}} // everyday counts
 	if long() {
-		volumes = append(volumes, volume{10_000, 10}, volume{400, 800})
+		volumes = append(volumes, volume{10_000, 10}, volume{250, 800})
 	}
 	for _, c := range volumes {
 		n, path := c.events, filepath.Join(t.TempDir(), "cadrift.db")

@@ -36,7 +36,8 @@ const (
 	forever = time.Duration(-1)
 )
 
-// Options are what a worker works with. All fields but LastSuccess are needed.
+// Options are what a worker works with. All fields but the last two are
+// needed.
 type Options struct {
 	Receiver string
 	Outbox   Outbox
@@ -47,6 +48,9 @@ type Options struct {
 	Depth func(receiver string) (queued, parked int)
 	// LastSuccess is when the receiver last took a message, as far as known.
 	LastSuccess time.Time
+	// Tries are when an earlier worker sent its newest messages, oldest first:
+	// they count for the receiver's rate.
+	Tries []time.Time
 }
 
 // Worker delivers the outbox of one receiver.
@@ -74,7 +78,7 @@ func NewWorker(o Options) (*Worker, error) {
 	}
 	o.Logger = o.Logger.With("receiver", o.Receiver)
 	w := &Worker{Options: o, wake: make(chan struct{}, 1), began: time.Now()}
-	w.pace.limits = o.Sink.Limits()
+	w.pace = pace{limits: o.Sink.Limits(), sent: slices.Clone(o.Tries)}
 	o.Metrics.start(o.Receiver)
 	if !o.LastSuccess.IsZero() {
 		w.succeeded(o.LastSuccess)

@@ -134,9 +134,11 @@ func (w *world) live(during func(s *store.Store, wake func())) {
 	for _, l := range w.lanes {
 		post, err := notify.NewPoster(notify.PostOptions{URL: drift.NewSecret("https://" + l.name + ".example/x?sig=1"), Transport: l.far})
 		fail(w.t, err)
+		tries, err := s.Tries(l.name)
+		fail(w.t, err)
 		worker, err := notify.NewWorker(notify.Options{
 			Receiver: l.name, Outbox: s, Sink: l.sink(post), Metrics: notify.NewMetrics(prometheus.NewRegistry()),
-			Logger: slog.New(slog.DiscardHandler), Depth: func(string) (int, int) { return 0, 0 },
+			Logger: slog.New(slog.DiscardHandler), Depth: func(string) (int, int) { return 0, 0 }, Tries: tries,
 		})
 		fail(w.t, err)
 		workers = append(workers, worker)

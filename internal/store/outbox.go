@@ -132,28 +132,60 @@ func (s *Store) Parked() ([]drift.Parked, error) {
 	return all, err
 }
 
-// change runs fn on the rows that a receiver still has of the given events.
+// change runs fn on the rows that a receiver still has of the given events,
+// and notes that it was tried.
 func (s *Store) change(op, receiver string, ids []string, fn func(*tx, outboxRecord) error) error {
 	if len(ids) == 0 {
 		return nil
 	}
 	return s.update(op+" for receiver "+receiver, func(t *tx) error {
+		found := false
 		for _, id := range ids {
 			row, ok, err := t.row(receiver, id)
 			if err == nil && ok {
+				found = true
 				err = fn(t, row)
 			}
 			if err != nil {
 				return err
 			}
 		}
-		return nil
+		if !found {
+			return nil
+		}
+		return t.tried(receiver)
 	})
 }
 
 // receiverRecord is what outlives a receiver's deliveries.
 type receiverRecord struct {
-	LastSuccess time.Time `json:"last_success"`
+	LastSuccess time.Time `json:"last_success,omitzero"`
+	// Tries are the newest ones, so that a restart does not begin a
+	// receiver's minute anew.
+	Tries []time.Time `json:"tries,omitempty"`
+}
+
+// keptTries is more than any receiver takes in a minute that counts them.
+const keptTries = 8
+
+func (t *tx) tried(receiver string) error {
+	r, _, err := get[receiverRecord](t, bucketReceivers, key(receiver))
+	if err != nil {
+		return err
+	}
+	r.Tries = append(r.Tries, time.Now().UTC())
+	r.Tries = r.Tries[max(0, len(r.Tries)-keptTries):]
+	return t.put(bucketReceivers, key(receiver), r)
+}
+
+// Tries are the times of the newest tries to reach a receiver, oldest first.
+func (s *Store) Tries(receiver string) ([]time.Time, error) {
+	var r receiverRecord
+	err := s.view(func(t *tx) (err error) {
+		r, _, err = get[receiverRecord](t, bucketReceivers, key(receiver))
+		return err
+	})
+	return r.Tries, err
 }
 
 // Delivered removes events that a receiver has acknowledged, and keeps the
@@ -164,7 +196,12 @@ func (s *Store) Delivered(receiver string, ids []string) error {
 		if err := t.delRow(bucketOutbox, receiver, row); err != nil {
 			return err
 		}
-		return t.put(bucketReceivers, key(receiver), receiverRecord{now})
+		r, _, err := get[receiverRecord](t, bucketReceivers, key(receiver))
+		if err != nil || r.LastSuccess.Equal(now) { // an earlier row of this message was first
+			return err
+		}
+		r.LastSuccess = now
+		return t.put(bucketReceivers, key(receiver), r)
 	})
 }
 
@@ -178,7 +215,9 @@ func (s *Store) LastDelivered() (map[string]time.Time, error) {
 				return nil // when the receiver was last reminded of something
 			}
 			r, err := decode[receiverRecord](bucketReceivers, k, payload)
-			times[firstPart(k)] = r.LastSuccess
+			if !r.LastSuccess.IsZero() {
+				times[firstPart(k)] = r.LastSuccess
+			}
 			return err
 		})
 	})

@@ -104,6 +104,37 @@ func TestNudgeRefusesHistory(t *testing.T) {
 	}
 }
 
+// The newest tries outlive the process, whatever came of them.
+func TestTries(t *testing.T) {
+	s := mustOpen(t)
+	synctest.Test(t, func(t *testing.T) {
+		var want []time.Time
+		note := func(op func(string, []string) error) {
+			e := mustCommit(t, s, drift.Commit{Events: []drift.NewEvent{changed(policy("a", ""), noon, drift.Low, "oncall")}})
+			time.Sleep(time.Second)
+			if err := op("oncall", []string{e.Events[0].ID, "contoso-000000000099"}); err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, time.Now().UTC())
+		}
+		retry := func(to string, ids []string) error { return s.Retry(to, ids, noon, "503") }
+		for range 4 {
+			note(retry)
+			note(func(to string, ids []string) error { return s.Park(to, ids, noon, "410") })
+		}
+		if last, err := s.LastDelivered(); err != nil || len(last) != 0 {
+			t.Errorf("delivered %v, %v, although nothing was", last, err)
+		}
+		for range 3 {
+			note(s.Delivered)
+		}
+		got, err := s.Tries("oncall")
+		if d := diff(want[len(want)-keptTries:], got); err != nil || d != "" {
+			t.Errorf("%v (-want +got):\n%s", err, d)
+		}
+	})
+}
+
 func TestLastDelivered(t *testing.T) {
 	s := mustOpen(t)
 	synctest.Test(t, func(t *testing.T) {

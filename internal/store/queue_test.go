@@ -273,8 +273,8 @@ func TestPendingComesInBites(t *testing.T) {
 	s := openBound(t, filepath.Join(t.TempDir(), "cadrift.db"), Bound{})
 	defer s.Close()
 	var c drift.Commit
-	for n := range 40 {
-		e := flapping(n, 40, drift.Low)
+	for n := range 12 {
+		e := flapping(n, 12, drift.Low)
 		e.Event.Summary = strings.Repeat("x", 1<<20)
 		c.Events = append(c.Events, e)
 	}
@@ -282,7 +282,7 @@ func TestPendingComesInBites(t *testing.T) {
 	if n := len(must(s.Pending("oncall", 1000))); n != 7 {
 		t.Errorf("%d events of 1 MiB and a bit at once, want 7", n)
 	}
-	if n := len(must(s.Pending("oncall", 0))); n != 40 {
-		t.Errorf("%d events without a limit, want 40", n)
+	if n := len(must(s.Pending("oncall", 0))); n != 12 {
+		t.Errorf("%d events without a limit, want 12", n)
 	}
 }
