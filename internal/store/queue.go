@@ -158,8 +158,8 @@ func (s *Store) Queues() map[string]Queue {
 // the next call the rows are left as they are by folding.
 func (s *Store) Pending(receiver string, limit int) ([]drift.Delivery, error) {
 	var all []drift.Delivery
-	s.handing.Lock()
-	handedOver := sync.OnceFunc(s.handing.Unlock)
+	s.writing.Lock()
+	handedOver := sync.OnceFunc(s.writing.Unlock)
 	defer handedOver()
 	err := s.view(func(t *tx) error {
 		rows, err := t.oldest(receiver, limit)

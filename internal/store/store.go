@@ -21,14 +21,12 @@ type Store struct {
 	bound    Bound
 	queues   queues
 
-	// handing keeps a writer apart from a worker that is given rows: folding
-	// has to know what is held. handed is, by receiver, the last row given.
-	handing sync.Mutex
-	handed  map[string]uint64
-
 	// writing is held until the outcome of a write is judged: another writer's
-	// meta page would say nothing about it.
+	// meta page would say nothing about it. It also keeps a writer apart from a
+	// worker that is given rows: folding has to know what is held.
 	writing sync.Mutex
+	// handed is, by receiver, the last row given.
+	handed map[string]uint64
 
 	// broken: a write ended unknown, or bbolt panicked; nothing may be written
 	// on top of that.

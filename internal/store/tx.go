@@ -54,8 +54,6 @@ func (s *Store) update(op string, fn func(*tx) error) (err error) {
 	if err := s.samePath(); err != nil {
 		return fmt.Errorf("%s: %w: %w", op, ErrNotCommitted, err)
 	}
-	s.handing.Lock()
-	defer s.handing.Unlock()
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
