@@ -19,6 +19,7 @@ import (
 // was sent more than twice, and the store is whole. Everyday runs take a few
 // points, CADRIFT_LONG=1 all of them.
 func TestKill(t *testing.T) {
+	traceable(t)
 	points := []int{3, 21, 60, 95, 140}
 	if long() {
 		points = nil

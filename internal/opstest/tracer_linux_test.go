@@ -35,6 +35,22 @@ func traced(cmd *exec.Cmd, n int, report string) {
 	cmd.Path = os.Args[0]
 }
 
+// traceable skips where the kernel or a container does not let us trace.
+func traceable(t *testing.T) {
+	t.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
+	err := cmd.Start()
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSYS) {
+		t.Skipf("processes may not be traced here (%v): this check did not run", err)
+	}
+	must(t, err)
+	must(t, cmd.Process.Kill())
+	_ = cmd.Wait()
+}
+
 // TestTracer is the tracer.
 func TestTracer(t *testing.T) {
 	report := os.Getenv("TRACER_REPORT")
