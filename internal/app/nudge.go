@@ -172,9 +172,10 @@ func acknowledged(f *drift.Finding, now time.Time) bool {
 	return f.Ack != nil && (f.Ack.Until.IsZero() || f.Ack.Until.After(now))
 }
 
-// reminder speaks of the drift alone: its verdict is the event's.
+// reminder speaks of the drift alone: its verdict is the event's. One of drift
+// that was announced is as quiet as its change was.
 func reminder(t tenantOutlook, f *drift.Finding, now time.Time) drift.Event {
-	return drift.Event{
+	e := drift.Event{
 		ID: notify.PassingID(t.name, now), Time: now, Type: drift.DriftReminder,
 		Tenant: t.name, TenantID: t.id, Object: &f.Object,
 		Direction: &f.Direction, Severity: f.Severity, LockoutRisk: &f.Lockout,
@@ -182,6 +183,10 @@ func reminder(t tenantOutlook, f *drift.Finding, now time.Time) drift.Event {
 		Changes: f.Changes, Drift: drift.DriftUpdated,
 		DriftDirection: &f.Direction, DriftSeverity: &f.Severity, BaselinePatch: f.BaselinePatch,
 	}
+	if f.Announced(now) {
+		e.Expected, e.DeliveredSeverity = f.Expected, new(drift.Low)
+	}
+	return e
 }
 
 // openFor is a span in its largest unit.
