@@ -15,7 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cadrift/cadrift/internal/api"
 	"github.com/cadrift/cadrift/internal/config"
+	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/graphsim"
 )
 
@@ -216,6 +218,56 @@ func TestReloadKeepsWhatNeedsARestart(t *testing.T) {
 	resp, err := http.Get("http://" + s.web + "/healthz")
 	check(t, err)
 	resp.Body.Close()
+}
+
+// The address that alerts link to may move while the daemon runs: the pages
+// move with it.
+func TestReloadMovesThePages(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.config("first", "")
+	s.run()
+	defer s.end()
+	status := func(host, path string) int {
+		r, err := http.NewRequest("GET", "http://"+s.web+path, nil)
+		check(t, err)
+		r.Host = host
+		resp, err := http.DefaultClient.Do(r)
+		check(t, err)
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	if got := status("drift.example", "/tools/"); got != http.StatusMisdirectedRequest {
+		t.Errorf("before: status %d", got)
+	}
+	s.write("cadrift.yaml", strings.Replace(s.read("cadrift.yaml"), "web: {", `web: {external_url: "https://drift.example/tools", `, 1))
+	check(t, s.app.Reload(context.Background()))
+	if got := status("drift.example", "/tools/"); got != http.StatusOK {
+		t.Errorf("after: status %d", got)
+	}
+}
+
+// What the baseline has and the tenant never had is drift, and has a page.
+func TestPageOfAnObjectThatNeverWas(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.config("first", "")
+	s.run()
+	defer s.end()
+	const id = "33333333-3333-3333-3333-333333333333"
+	_, err := s.app.ChangeBaseline(context.Background(), "contoso", api.BaselineChange{
+		Verb: api.Import, Kinds: []drift.Kind{drift.Policy}, Reason: "test", By: "uid 0",
+		Objects: []api.RawObject{{Kind: drift.Policy, Body: []byte(`{"id":"` + id + `","displayName":"CA999","state":"enabled"}`)}},
+	})
+	check(t, err)
+	resp, err := http.Get("http://" + s.web + "/objects/contoso/policy/" + id)
+	check(t, err)
+	defer resp.Body.Close()
+	page, err := io.ReadAll(resp.Body)
+	check(t, err)
+	if resp.StatusCode != http.StatusOK || !strings.Contains(string(page), "CA999") {
+		t.Errorf("status %d: %s", resp.StatusCode, page)
+	}
 }
 
 // A second daemon on the same state says who holds it, within the lock's time,

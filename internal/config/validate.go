@@ -71,6 +71,26 @@ func (l *loader) checkWeb() {
 	}
 	if w.ExternalURL != "" {
 		w.ExternalURL = l.baseURL("web.external_url", w.ExternalURL, "http", "https")
+		l.checkPagePath(w.ExternalURL)
+	}
+}
+
+var pagePathForm = regexp.MustCompile(`^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$`)
+
+// checkPagePath refuses a path that the pages cannot lie below: one that is
+// written in several ways, or that is an address of theirs.
+func (l *loader) checkPagePath(external string) {
+	u, err := url.Parse(external)
+	if err != nil || l.bad["web.external_url"] {
+		return // told already
+	}
+	first, _, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
+	const hint = "for example https://host.example/cadrift"
+	switch {
+	case !pagePathForm.MatchString(u.EscapedPath()):
+		l.problemHint("web.external_url", hint, "the path of external_url may hold letters, digits, -, _, . and ~ only")
+	case slices.Contains([]string{"api", "events", "objects", "static", "metrics", "healthz", "readyz"}, first):
+		l.problemHint("web.external_url", hint, "the path of external_url begins with /%s, which the pages themselves have", first)
 	}
 }
 

@@ -102,11 +102,16 @@ func sample() *site {
 
 func handler(t *testing.T, s *site) http.Handler {
 	t.Helper()
+	return handlerAt(t, s, "https://drift.contoso.example/")
+}
+
+func handlerAt(t *testing.T, s *site, external string) http.Handler {
+	t.Helper()
 	h, err := New(Options{
 		API:    http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("{}")) }),
 		Reader: s, Watch: s, Gatherer: prometheus.NewRegistry(),
 		Ready:   func() (bool, string) { return s.ready == "", s.ready },
-		Version: "v1", Listen: "127.0.0.1:9488", ExternalURL: "https://drift.contoso.example/",
+		Version: "v1", Listen: "127.0.0.1:9488", ExternalURL: external,
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -220,6 +225,45 @@ func TestHosts(t *testing.T) {
 		if _, err := newHosts(bad.Listen, bad.ExternalURL, nil); err == nil {
 			t.Errorf("%+v was taken", bad)
 		}
+	}
+}
+
+// With a path in the external address every link stays below it, whether a
+// proxy takes the path off, leaves it, or is not there.
+func TestPathOfTheExternalAddress(t *testing.T) {
+	s := sample()
+	h := handlerAt(t, s, "https://drift.contoso.example/tools/cadrift")
+	links := regexp.MustCompile(`(?:href|src)="([^"]*)"`)
+	seen := map[string]bool{}
+	for target, status := range routes(s) {
+		for _, base := range []string{"", "/tools/cadrift"} {
+			w := get(h, base+target)
+			if w.Code != status {
+				t.Errorf("%s: status %d, want %d", base+target, w.Code, status)
+			}
+			if status == http.StatusTemporaryRedirect { // of net/http's own, to the path without ..
+				continue
+			}
+			for _, link := range links.FindAllStringSubmatch(w.Body.String(), -1) {
+				seen[link[1]] = true
+			}
+		}
+	}
+	if w := get(h, "/tools/cadrift?x=1"); w.Code != http.StatusOK {
+		t.Errorf("the address itself: status %d", w.Code)
+	}
+	if len(seen) < 7 {
+		t.Errorf("only these links were found: %v", seen)
+	}
+	for link := range seen {
+		if !strings.HasPrefix(link, "/tools/cadrift/") {
+			t.Errorf("%s leaves the address", link)
+		} else if w := get(h, link); w.Code != http.StatusOK {
+			t.Errorf("%s: status %d", link, w.Code)
+		}
+	}
+	if w := get(h, "/tools/cadriftx/"); w.Code != http.StatusNotFound {
+		t.Errorf("a longer name: status %d", w.Code)
 	}
 }
 

@@ -275,7 +275,8 @@ func TestLinks(t *testing.T) {
 	blade := "/#view/Microsoft_AAD_ConditionalAccess/PolicyBlade/policyId/" + policyID
 	for _, c := range []struct{ name, got, want string }{
 		{"event", l.Event(e), "https://drift.example/watch/events/contoso-000000000042"},
-		{"reminder has no page", l.Event(&reminder), "https://drift.example/watch/"},
+		{"reminder has no page", l.Event(&reminder), "https://drift.example/watch/objects/contoso/policy/" + policyID},
+		{"heartbeat has no page", l.Event(&drift.Event{ID: "contoso-r-1", Type: drift.MonitorHeartbeat, Tenant: "contoso"}), "https://drift.example/watch/"},
 		{"odd id", l.Event(&odd), "https://drift.example/watch/events/contoso-1%2F..%2F..%2Fx%3Fy"},
 		{"no external address", Links{}.Event(e), ""},
 		{"not http", Links{External: "javascript://x/alert(1)"}.Event(e), ""},
