@@ -95,7 +95,9 @@ func (e *env) root() *cobra.Command {
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		if c.Name() == "completion" { // cobra's own answers an unknown shell with its help and exit 0
-			c.Args, c.RunE = cobra.ArbitraryArgs, group
+			c.Use, c.Args, c.RunE = "completion SHELL", cobra.ArbitraryArgs, group
+			c.Long = "Print the completion script of a shell: bash, fish, powershell or zsh. With --help behind\n" +
+				"the shell it says how to load the script."
 		}
 	}
 	return root
