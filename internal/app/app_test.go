@@ -37,6 +37,7 @@ type stage struct {
 	app    *App
 	web    string
 	end    func()
+	logs   safeBuffer
 
 	mu    sync.Mutex
 	heard []string // path and summary of every webhook
@@ -103,7 +104,7 @@ func (s *stage) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	web := make(chan string, 1)
 	s.app, err = prepare(cfg, Options{
-		ConfigFile: filepath.Join(s.dir, "cadrift.yaml"), Version: "test", LogTo: io.Discard, Color: "never",
+		ConfigFile: filepath.Join(s.dir, "cadrift.yaml"), Version: "test", LogTo: &s.logs, Level: "debug", Format: "json",
 		Listening: func(listener, addr string) {
 			if listener == "web" {
 				web <- addr
@@ -113,7 +114,7 @@ func (s *stage) run() {
 	check(s.t, err)
 	done := make(chan error, 1)
 	go func() { done <- s.app.run(ctx) }()
-	s.end = func() { cancel(); check(s.t, <-done) }
+	s.end = func() { cancel(); check(s.t, <-done); everyKeyOnce(s.t, s.logs.String()) }
 	select {
 	case s.web = <-web:
 	case err := <-done:
