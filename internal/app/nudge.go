@@ -11,6 +11,7 @@ import (
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/notify"
 	"github.com/cadrift/cadrift/internal/store"
+	"github.com/cadrift/cadrift/internal/words"
 )
 
 // nudgeEvery is how often somebody looks whether a reminder or a heartbeat is
@@ -179,7 +180,7 @@ func reminder(t tenantOutlook, f *drift.Finding, now time.Time) drift.Event {
 		ID: notify.PassingID(t.name, now), Time: now, Type: drift.DriftReminder,
 		Tenant: t.name, TenantID: t.id, Object: &f.Object,
 		Direction: &f.Direction, Severity: f.Severity, LockoutRisk: &f.Lockout,
-		Summary: fmt.Sprintf("%s, open for %s", f.Summary, openFor(now.Sub(f.Since))),
+		Summary: fmt.Sprintf("%s, open for %s", f.Summary, words.Lasting(now.Sub(f.Since))),
 		Changes: f.Changes, Drift: drift.DriftUpdated,
 		DriftDirection: &f.Direction, DriftSeverity: &f.Severity, BaselinePatch: f.BaselinePatch,
 	}
@@ -187,21 +188,6 @@ func reminder(t tenantOutlook, f *drift.Finding, now time.Time) drift.Event {
 		e.Expected, e.DeliveredSeverity = f.Expected, new(drift.Low)
 	}
 	return e
-}
-
-// openFor is a span in its largest unit.
-func openFor(d time.Duration) string {
-	for _, u := range []struct {
-		size time.Duration
-		one  string
-	}{{24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}} {
-		if n := int(d / u.size); n == 1 {
-			return "1 " + u.one
-		} else if n > 1 {
-			return fmt.Sprintf("%d %ss", n, u.one)
-		}
-	}
-	return "less than a minute"
 }
 
 // heartbeat is due when the receiver got nothing for long enough. One that
@@ -266,7 +252,7 @@ func (o outlook) pulse(r *Receiver, now time.Time) string {
 	if oldest.IsZero() {
 		return text + ", no complete reading yet"
 	}
-	return text + ", last complete reading " + openFor(now.Sub(oldest)) + " ago"
+	return text + ", last complete reading " + words.Lasting(now.Sub(oldest)) + " ago"
 }
 
 // over are the matters that are no longer open.

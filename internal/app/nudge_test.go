@@ -277,13 +277,3 @@ func (brokenStore) Nudge(string, time.Time, []store.Nudge, []string) error {
 func (brokenStore) Nudged(string) (map[string]time.Time, error)  { return nil, nil }
 func (brokenStore) LastDelivered() (map[string]time.Time, error) { return nil, nil }
 func (brokenStore) Queues() map[string]store.Queue               { return nil }
-
-func TestHowLongAgo(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		0: "less than a minute", time.Minute: "1 minute", 90 * time.Minute: "1 hour", 47 * time.Hour: "1 day", 90 * day: "90 days",
-	} {
-		if got := openFor(d); got != want {
-			t.Errorf("%v: got %q, want %q", d, got, want)
-		}
-	}
-}

@@ -55,7 +55,7 @@ func alertRig(t *testing.T) (*rig, *alerts) {
 
 func TestAckAndExpect(t *testing.T) {
 	r, _ := alertRig(t)
-	contains(t, r.want(0, "ack", "CA001", "--for", "7d", "--reason", "known"), "acknowledged until ", "in 6 d", `CA001\u{1b}[31m`)
+	contains(t, r.want(0, "ack", "CA001", "--for", "7d", "--reason", "known"), "acknowledged until ", "(in 7 d)", `CA001\u{1b}[31m`)
 	contains(t, r.want(0, "ack", "CA001", "--reason", "known"), "acknowledged until it changes")
 	contains(t, r.want(0, "expect", "CA*", "--for", "2h", "--reason", "change"), "announced until ", "CA* (abc)")
 	contains(t, r.want(0, "expect", "list"), "abc", "PATTERN", `CA*\u{a}`, `r\u{1b}[2J`)
@@ -73,6 +73,24 @@ func TestAckAndExpect(t *testing.T) {
 		if code, out, err := r.run(args...); code != 1 || out != "" || err == "" {
 			t.Errorf("%v: exit %d, stdout %q, stderr %q", args, code, out, err)
 		}
+	}
+}
+
+// An acknowledgement and an announcement are shown with their ends.
+func TestDriftsShowWhatIsQuiet(t *testing.T) {
+	now := time.Now()
+	in := func(d time.Duration) time.Time { return now.Add(d) }
+	for want, f := range map[string]drift.Finding{
+		"acknowledged until it changes by root: known":                          {Ack: &drift.Ack{By: "root", Reason: "known"}},
+		"acknowledged until " + clock(in(8*time.Hour)) + " (in 8 h) by root: r": {Ack: &drift.Ack{Until: in(8 * time.Hour), By: "root", Reason: "r"}},
+		clock(in(-time.Hour)) + " (1 h ago), which is over, by root: r":         {Ack: &drift.Ack{Until: in(-time.Hour), By: "root", Reason: "r"}},
+		"announced until " + clock(in(time.Hour)) + " (in 1 h) by root: work":   {Expected: &drift.Expectation{Until: in(time.Hour), By: "root", Reason: "work"}},
+		"open for 1 h 30 min, policy ":                                          {Since: in(-90 * time.Minute), Expected: &drift.Expectation{Until: in(-time.Hour)}},
+	} {
+		f.Object.Kind = drift.Policy
+		var b strings.Builder
+		(&printer{w: &b, now: now}).findings([]drift.Finding{f}, false)
+		contains(t, b.String(), want)
 	}
 }
 

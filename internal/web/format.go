@@ -39,7 +39,7 @@ func funcs(base string) template.FuncMap {
 const textRunes = 1000
 
 // age is how long ago t was.
-func age(t, now time.Time) string { return words.Duration(max(0, now.Sub(t))) }
+func age(t, now time.Time) string { return words.Duration(now.Sub(t)) }
 
 // count is a number with its noun: "1 blind spot", "3 blind spots".
 func count(n int, noun string) string {

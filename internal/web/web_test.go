@@ -376,14 +376,3 @@ func TestFailuresSayNothing(t *testing.T) {
 		checkHeaders(t, target, w.Header())
 	}
 }
-
-func TestAge(t *testing.T) {
-	now := time.Now()
-	for d, want := range map[time.Duration]string{
-		-time.Hour: "0 s", 59 * time.Second: "59 s", time.Minute: "1 min", 119 * time.Minute: "1 h", 47 * time.Hour: "47 h", 72 * time.Hour: "3 d",
-	} {
-		if got := age(now.Add(-d), now); got != want {
-			t.Errorf("%v: got %q, want %q", d, got, want)
-		}
-	}
-}
