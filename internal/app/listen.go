@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
@@ -92,9 +91,6 @@ func (a *App) listenWeb(l *listeners, cfg *config.Config, h handlers) error {
 	if err != nil {
 		return cfg.Problem("web.listen", "%v", err)
 	}
-	if cfg.Web.AllowPlaintext && cfg.Web.ConfigFile == "" && !isLoopback(ln.Addr()) {
-		a.log.Warn("serving plain text without authentication beyond loopback", "addr", ln.Addr().String())
-	}
 	server := newServer(h.read, a.log)
 	l.servers = append(l.servers, server)
 	a.announce("web", ln.Addr())
@@ -160,11 +156,6 @@ func ended(err error) error {
 		return nil
 	}
 	return err
-}
-
-func isLoopback(addr net.Addr) bool {
-	host, _, err := net.SplitHostPort(addr.String())
-	return err == nil && net.ParseIP(strings.Trim(host, "[]")).IsLoopback()
 }
 
 // close lets requests under way end, then closes.

@@ -86,7 +86,7 @@ func (r reader) Overview(ctx context.Context) (web.Overview, error) {
 	for _, t := range doc.Tenants {
 		tenant := web.Tenant{
 			Name: t.Name, TenantID: t.TenantID, LastResult: t.LastResult,
-			Objects: t.Objects, Blind: t.Blind, Head: t.Chain,
+			Objects: t.Objects, Blind: t.Blind, Head: t.Chain, Announced: t.Expectations,
 		}
 		if t.LastGood != nil {
 			tenant.LastGood = *t.LastGood

@@ -56,10 +56,10 @@ func (p *printer) findings(drifts []drift.Finding, tenant bool) {
 			about = d.Tenant + ", " + about
 		}
 		if d.Ack != nil {
-			about += ", acknowledged " + p.until(d.Ack.Until) + " by " + drift.Visible(d.Ack.By) + ": " + drift.Visible(d.Ack.Reason)
+			about += ", acknowledged by " + drift.Visible(d.Ack.By) + ": " + drift.Visible(d.Ack.Reason) + ", " + p.until(d.Ack.Until)
 		}
 		if d.Announced(p.now) {
-			about += ", announced " + p.until(d.Expected.Until) + " by " + drift.Visible(d.Expected.By) + ": " + drift.Visible(d.Expected.Reason)
+			about += ", announced by " + drift.Visible(d.Expected.By) + ": " + drift.Visible(d.Expected.Reason) + ", " + p.until(d.Expected.Until)
 		}
 		p.line("    %s", p.paint(quiet, about+", "+string(d.Object.Kind)+" "+drift.Visible(d.Object.ID)))
 		p.fields(d.Changes)
@@ -72,10 +72,10 @@ func (p *printer) until(end time.Time) string {
 	switch {
 	case end.IsZero():
 		return "until it changes"
-	case !end.After(p.now):
-		return "until " + p.when(end) + ", which is over,"
+	case end.After(p.now):
+		return "until " + p.when(end)
 	}
-	return "until " + p.when(end)
+	return "over since " + p.when(end)
 }
 
 // lineRunes is the longest line of text that is printed.

@@ -69,6 +69,9 @@ func (l *loader) checkWeb() {
 	if w.ConfigFile != "" {
 		l.checkWebConfig(l.readFile("web.config_file", w.ConfigFile, false))
 	}
+	if w.AllowPlaintext && w.ConfigFile == "" && w.open() {
+		l.warn("web.allow_plaintext", "the pages and the API are open to the network without encryption and password, unless something in front adds both")
+	}
 	if w.ExternalURL != "" {
 		w.ExternalURL = l.baseURL("web.external_url", w.ExternalURL, "http", "https")
 		l.checkPagePath(w.ExternalURL)

@@ -73,7 +73,8 @@ func sample() *site {
 					Name: "contoso", TenantID: "t1", LastGood: now.Add(-12 * time.Second), LastResult: "ok",
 					Objects: map[drift.Kind]int{drift.Policy: 64, drift.NamedLocation: 1, drift.SecurityDefaults: 1},
 					Pinned:  now, PinnedBy: "uid 0 (root)", BaselineRevision: 3, Head: drift.Head{Seq: 42, Hash: drift.Digest{1}},
-					Blind: []drift.Blind{{Reason: drift.ReasonPermission, Since: now, Text: "403 <b>"}},
+					Announced: []drift.Expectation{{ID: "x1", Pattern: hostileName, Until: now.Add(time.Hour), Reason: hostileName, By: hostileName}},
+					Blind:     []drift.Blind{{Reason: drift.ReasonPermission, Since: now, Text: "403 <b>"}},
 				},
 				{Name: "fabrikam", TenantID: "t2"},
 			},
@@ -332,8 +333,25 @@ func TestFirstLine(t *testing.T) {
 			t.Errorf("got %+v, want %s %q", got, tt.tone, tt.text)
 		}
 	}
-	if got := firstLine(tests[0].o, nil, now).Detail; got != "last good pass 1 min ago" {
+	if got := firstLine(tests[0].o, nil, now).Detail; got != "last good pass 1 min 30 s ago" {
 		t.Errorf("detail %q", got)
+	}
+}
+
+func TestWhatIsQuietIsShown(t *testing.T) {
+	s := sample()
+	until := time.Now().Add(time.Hour).UTC()
+	shown := until.Format("2006-01-02 15:04:05 UTC")
+	x := drift.Expectation{Pattern: "CA1*", Until: until, Reason: "change 4711", By: "uid 0"}
+	s.overview.Tenants[1].Announced = []drift.Expectation{x}
+	s.drifts = append(s.drifts,
+		drift.Finding{Tenant: "fabrikam", Object: s.ref, Expected: &x},
+		drift.Finding{Tenant: "fabrikam", Object: s.ref, Ack: &drift.Ack{By: "root", Until: until}})
+	page := get(handler(t, s), "/").Body.String()
+	for _, want := range []string{"Announced: CA1* until ", ", change 4711 (uid 0)", "announced until " + shown, "acknowledged by root until " + shown} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %q in %s", want, page)
+		}
 	}
 }
 
