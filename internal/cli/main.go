@@ -119,6 +119,7 @@ func (e *env) root() *cobra.Command {
 				"the shell it says how to load the script."
 		}
 	}
+	e.offer(root)
 	return root
 }
 
