@@ -248,6 +248,24 @@ func TestReloadMovesThePages(t *testing.T) {
 	}
 }
 
+// Whatever built the program, the metrics name the version that it says it is.
+func TestBuildInfoIsTheVersion(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.config("first", "")
+	s.run()
+	defer s.end()
+	resp, err := http.Get("http://" + s.web + "/metrics")
+	check(t, err)
+	defer resp.Body.Close()
+	metrics, err := io.ReadAll(resp.Body)
+	check(t, err)
+	_, info, _ := strings.Cut(string(metrics), "\ncadrift_build_info{")
+	if labels, _, _ := strings.Cut(info, "\n"); !strings.Contains(labels, `version="test"} 1`) {
+		t.Errorf("build info is %q", labels)
+	}
+}
+
 // What the baseline has and the tenant never had is drift, and has a page.
 func TestPageOfAnObjectThatNeverWas(t *testing.T) {
 	t.Parallel()
