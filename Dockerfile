@@ -10,7 +10,7 @@ RUN go mod download
 COPY cmd cmd
 COPY internal internal
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -buildvcs=false \
-      -ldflags "-s -w -buildid= -X main.version=$VERSION -X github.com/prometheus/common/version.Version=$VERSION" \
+      -ldflags "-s -w -buildid= -X main.version=$VERSION" \
       -o /image/cadrift ./cmd/cadrift \
  && mkdir -p /image/var/lib/cadrift /image/etc/cadrift /image/tmp && chmod 0700 /image/var/lib/cadrift && chmod 1777 /image/tmp
 

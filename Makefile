@@ -11,7 +11,7 @@ STATICCHECK  = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 20s
 VULNDB      ?= ../shared/schemas/vulndb.tar.gz
 GOVULNCHECK  = $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.1.4
-LDFLAGS      = -s -w -buildid= -X main.version=$(VERSION) -X github.com/prometheus/common/version.Version=$(VERSION)
+LDFLAGS      = -s -w -buildid= -X main.version=$(VERSION)
 
 DIST         = dist
 ARCHES       = amd64 arm64

@@ -31,10 +31,12 @@ type TenantStatus struct {
 	// BaselineProblem says why the files of baseline.dir cannot be read.
 	BaselineProblem string                 `json:"baseline_problem,omitempty"`
 	DriftOpen       map[drift.Severity]int `json:"drift_open"`
-	Blind           []drift.Blind          `json:"blind"`
-	Chain           drift.Head             `json:"chain"`
-	Guard           GuardStatus            `json:"guard"`
-	Revision        uint64                 `json:"revision"`
+	// Expectations are the announcements in force, the first to end first.
+	Expectations []drift.Expectation `json:"expectations,omitempty"`
+	Blind        []drift.Blind       `json:"blind"`
+	Chain        drift.Head          `json:"chain"`
+	Guard        GuardStatus         `json:"guard"`
+	Revision     uint64              `json:"revision"`
 }
 
 // BaselineStatus says which baseline holds.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -48,6 +49,8 @@ type App struct {
 
 	// setup is what a reload swaps. It is never changed in place.
 	setup atomic.Pointer[setup]
+	// pages are what the web listener serves: a reload may move them.
+	pages atomic.Pointer[http.Handler]
 	// reloading keeps reloads apart.
 	reloading sync.Mutex
 	load      atomic.Pointer[loadState]

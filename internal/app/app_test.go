@@ -15,7 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cadrift/cadrift/internal/api"
 	"github.com/cadrift/cadrift/internal/config"
+	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/graphsim"
 )
 
@@ -35,6 +37,7 @@ type stage struct {
 	app    *App
 	web    string
 	end    func()
+	logs   safeBuffer
 
 	mu    sync.Mutex
 	heard []string // path and summary of every webhook
@@ -101,7 +104,7 @@ func (s *stage) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	web := make(chan string, 1)
 	s.app, err = prepare(cfg, Options{
-		ConfigFile: filepath.Join(s.dir, "cadrift.yaml"), Version: "test", LogTo: io.Discard, Color: "never",
+		ConfigFile: filepath.Join(s.dir, "cadrift.yaml"), Version: "test", LogTo: &s.logs, Level: "debug", Format: "json",
 		Listening: func(listener, addr string) {
 			if listener == "web" {
 				web <- addr
@@ -111,7 +114,7 @@ func (s *stage) run() {
 	check(s.t, err)
 	done := make(chan error, 1)
 	go func() { done <- s.app.run(ctx) }()
-	s.end = func() { cancel(); check(s.t, <-done) }
+	s.end = func() { cancel(); check(s.t, <-done); everyKeyOnce(s.t, s.logs.String()) }
 	select {
 	case s.web = <-web:
 	case err := <-done:
@@ -216,6 +219,74 @@ func TestReloadKeepsWhatNeedsARestart(t *testing.T) {
 	resp, err := http.Get("http://" + s.web + "/healthz")
 	check(t, err)
 	resp.Body.Close()
+}
+
+// The address that alerts link to may move while the daemon runs: the pages
+// move with it.
+func TestReloadMovesThePages(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.config("first", "")
+	s.run()
+	defer s.end()
+	status := func(host, path string) int {
+		r, err := http.NewRequest("GET", "http://"+s.web+path, nil)
+		check(t, err)
+		r.Host = host
+		resp, err := http.DefaultClient.Do(r)
+		check(t, err)
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	if got := status("drift.example", "/tools/"); got != http.StatusMisdirectedRequest {
+		t.Errorf("before: status %d", got)
+	}
+	s.write("cadrift.yaml", strings.Replace(s.read("cadrift.yaml"), "web: {", `web: {external_url: "https://drift.example/tools", `, 1))
+	check(t, s.app.Reload(context.Background()))
+	if got := status("drift.example", "/tools/"); got != http.StatusOK {
+		t.Errorf("after: status %d", got)
+	}
+}
+
+// Whatever built the program, the metrics name the version that it says it is.
+func TestBuildInfoIsTheVersion(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.config("first", "")
+	s.run()
+	defer s.end()
+	resp, err := http.Get("http://" + s.web + "/metrics")
+	check(t, err)
+	defer resp.Body.Close()
+	metrics, err := io.ReadAll(resp.Body)
+	check(t, err)
+	_, info, _ := strings.Cut(string(metrics), "\ncadrift_build_info{")
+	if labels, _, _ := strings.Cut(info, "\n"); !strings.Contains(labels, `version="test"} 1`) {
+		t.Errorf("build info is %q", labels)
+	}
+}
+
+// What the baseline has and the tenant never had is drift, and has a page.
+func TestPageOfAnObjectThatNeverWas(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.config("first", "")
+	s.run()
+	defer s.end()
+	const id = "33333333-3333-3333-3333-333333333333"
+	_, err := s.app.ChangeBaseline(context.Background(), "contoso", api.BaselineChange{
+		Verb: api.Import, Kinds: []drift.Kind{drift.Policy}, Reason: "test", By: "uid 0",
+		Objects: []api.RawObject{{Kind: drift.Policy, Body: []byte(`{"id":"` + id + `","displayName":"CA999","state":"enabled"}`)}},
+	})
+	check(t, err)
+	resp, err := http.Get("http://" + s.web + "/objects/contoso/policy/" + id)
+	check(t, err)
+	defer resp.Body.Close()
+	page, err := io.ReadAll(resp.Body)
+	check(t, err)
+	if resp.StatusCode != http.StatusOK || !strings.Contains(string(page), "CA999") {
+		t.Errorf("status %d: %s", resp.StatusCode, page)
+	}
 }
 
 // A second daemon on the same state says who holds it, within the lock's time,

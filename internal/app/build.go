@@ -138,7 +138,7 @@ func (m *builder) tenant(cfg *config.Config, i int) (*Tenant, error) {
 	t.Client, err = graph.New(graph.Options{
 		Endpoint: root, Version: c.GraphVersion, Tenant: c.Name, UserAgent: userAgent,
 		Transport: transport, Tokens: t.Tokens, Writer: writer, Pacer: m.pacer(c),
-		Logger: m.log.With("tenant", c.Name), Metrics: m.metrics.Graph,
+		Logger: m.log, Metrics: m.metrics.Graph,
 	})
 	if err != nil {
 		return nil, cfg.Problem(at("endpoints"), "%v", err)

@@ -31,7 +31,7 @@ type Probe struct {
 // redacted, and with online asks every tenant for a token and every watched
 // kind. It returns an error when run would not start or would be blind.
 func CheckConfig(ctx context.Context, cfg *config.Config, online, asJSON bool, out io.Writer) error {
-	built, err := newBuilder(NewMetrics(), slog.New(slog.DiscardHandler)).build(cfg)
+	built, err := newBuilder(NewMetrics(""), slog.New(slog.DiscardHandler)).build(cfg)
 	if err != nil {
 		return err
 	}

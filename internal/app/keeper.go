@@ -117,6 +117,7 @@ func tenantStatus(u *tenantUnit, now time.Time) api.TenantStatus {
 		Name: st.Tenant, TenantID: st.TenantID, LastResult: string(st.LastResult),
 		Objects: st.Objects, DriftOpen: map[drift.Severity]int{}, Blind: st.Blind,
 		Chain: st.Head, Revision: st.Revision, BaselineProblem: st.BaselineProblem,
+		Expectations: u.watcher.Expectations(),
 	}
 	if !st.LastGood.IsZero() {
 		out.LastGood = &st.LastGood

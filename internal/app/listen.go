@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
@@ -70,23 +69,27 @@ func (a *App) api() *api.API {
 
 func (a *App) handlers(cfg *config.Config) (handlers, error) {
 	doc := a.api()
-	pages, err := web.New(web.Options{
-		API: doc.Read(), Reader: reader{a}, Watch: reader{a}, Gatherer: a.metrics.Registry, Ready: a.ready,
-		Version: a.o.Version, Listen: cfg.Web.Listen, ExternalURL: cfg.Web.ExternalURL, Logger: a.log,
-	})
+	pages, err := a.newPages(cfg, doc)
 	if err != nil {
 		return handlers{}, err
 	}
-	return handlers{read: pages, control: doc.Control(), health: web.Health(a.ready)}, nil
+	a.pages.Store(&pages)
+	read := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*a.pages.Load()).ServeHTTP(w, r) })
+	return handlers{read: read, control: doc.Control(), health: web.Health(a.ready)}, nil
+}
+
+// newPages makes what the web listener serves under this configuration.
+func (a *App) newPages(cfg *config.Config, doc *api.API) (http.Handler, error) {
+	return web.New(web.Options{
+		API: doc.Read(), Reader: reader{a}, Watch: reader{a}, Gatherer: a.metrics.Registry, Ready: a.ready,
+		Version: a.o.Version, Listen: cfg.Web.Listen, ExternalURL: cfg.Web.ExternalURL, Logger: a.log,
+	})
 }
 
 func (a *App) listenWeb(l *listeners, cfg *config.Config, h handlers) error {
 	ln, err := net.Listen("tcp", cfg.Web.Listen)
 	if err != nil {
 		return cfg.Problem("web.listen", "%v", err)
-	}
-	if cfg.Web.AllowPlaintext && cfg.Web.ConfigFile == "" && !isLoopback(ln.Addr()) {
-		a.log.Warn("serving plain text without authentication beyond loopback", "addr", ln.Addr().String())
 	}
 	server := newServer(h.read, a.log)
 	l.servers = append(l.servers, server)
@@ -153,11 +156,6 @@ func ended(err error) error {
 		return nil
 	}
 	return err
-}
-
-func isLoopback(addr net.Addr) bool {
-	host, _, err := net.SplitHostPort(addr.String())
-	return err == nil && net.ParseIP(strings.Trim(host, "[]")).IsLoopback()
 }
 
 // close lets requests under way end, then closes.

@@ -18,7 +18,7 @@ import (
 // none; without it a missing store is an empty history. The second result
 // closes what was opened.
 func Local(_ context.Context, cfg *config.Config, o Options, create bool) (http.Handler, func() error, error) {
-	a := &App{o: o, level: new(slog.LevelVar), started: time.Now().UTC(), metrics: NewMetrics()}
+	a := &App{o: o, level: new(slog.LevelVar), started: time.Now().UTC(), metrics: NewMetrics(o.Version)}
 	var err error
 	a.level.Set(slog.LevelWarn) // a command's output is for the person who typed it
 	if a.log, err = commandLogger(o, cfg, a.level); err != nil {

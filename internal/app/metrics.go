@@ -1,11 +1,11 @@
 package app
 
 import (
+	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
 
 	"github.com/cadrift/cadrift/internal/graph"
 	"github.com/cadrift/cadrift/internal/guard"
@@ -28,7 +28,7 @@ type Metrics struct {
 }
 
 // NewMetrics makes a registry of its own: nothing is registered globally.
-func NewMetrics() *Metrics {
+func NewMetrics(version string) *Metrics {
 	reg := prometheus.NewRegistry()
 	m := &Metrics{
 		Registry: reg,
@@ -42,11 +42,21 @@ func NewMetrics() *Metrics {
 		expiry: newExpiries(),
 	}
 	reg.MustRegister(
-		versioncollector.NewCollector("cadrift"), collectors.NewGoCollector(),
+		buildInfo(version), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.reloadOK, m.reloadTime, m.expiry,
 	)
 	return m
+}
+
+// buildInfo says what cadrift version says.
+func buildInfo(version string) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "cadrift_build_info", Help: "1, with the version, and what it was built by and for.",
+		ConstLabels: prometheus.Labels{
+			"version": version, "goversion": runtime.Version(), "goos": runtime.GOOS, "goarch": runtime.GOARCH,
+		},
+	}, func() float64 { return 1 })
 }
 
 // loaded notes the outcome of a load of the configuration.

@@ -11,6 +11,7 @@ import (
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/notify"
 	"github.com/cadrift/cadrift/internal/store"
+	"github.com/cadrift/cadrift/internal/words"
 )
 
 // nudgeEvery is how often somebody looks whether a reminder or a heartbeat is
@@ -172,31 +173,21 @@ func acknowledged(f *drift.Finding, now time.Time) bool {
 	return f.Ack != nil && (f.Ack.Until.IsZero() || f.Ack.Until.After(now))
 }
 
-// reminder speaks of the drift alone: its verdict is the event's.
+// reminder speaks of the drift alone: its verdict is the event's. One of drift
+// that was announced is as quiet as its change was.
 func reminder(t tenantOutlook, f *drift.Finding, now time.Time) drift.Event {
-	return drift.Event{
+	e := drift.Event{
 		ID: notify.PassingID(t.name, now), Time: now, Type: drift.DriftReminder,
 		Tenant: t.name, TenantID: t.id, Object: &f.Object,
 		Direction: &f.Direction, Severity: f.Severity, LockoutRisk: &f.Lockout,
-		Summary: fmt.Sprintf("%s, open for %s", f.Summary, openFor(now.Sub(f.Since))),
+		Summary: fmt.Sprintf("%s, open for %s", f.Summary, words.Lasting(now.Sub(f.Since))),
 		Changes: f.Changes, Drift: drift.DriftUpdated,
 		DriftDirection: &f.Direction, DriftSeverity: &f.Severity, BaselinePatch: f.BaselinePatch,
 	}
-}
-
-// openFor is a span in its largest unit.
-func openFor(d time.Duration) string {
-	for _, u := range []struct {
-		size time.Duration
-		one  string
-	}{{24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}} {
-		if n := int(d / u.size); n == 1 {
-			return "1 " + u.one
-		} else if n > 1 {
-			return fmt.Sprintf("%d %ss", n, u.one)
-		}
+	if f.Announced(now) {
+		e.Expected, e.DeliveredSeverity = f.Expected, new(drift.Low)
 	}
-	return "less than a minute"
+	return e
 }
 
 // heartbeat is due when the receiver got nothing for long enough. One that
@@ -261,7 +252,7 @@ func (o outlook) pulse(r *Receiver, now time.Time) string {
 	if oldest.IsZero() {
 		return text + ", no complete reading yet"
 	}
-	return text + ", last complete reading " + openFor(now.Sub(oldest)) + " ago"
+	return text + ", last complete reading " + words.Lasting(now.Sub(oldest)) + " ago"
 }
 
 // over are the matters that are no longer open.

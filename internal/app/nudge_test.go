@@ -153,6 +153,34 @@ func TestAcknowledgedAndClosedDriftIsSilent(t *testing.T) {
 	})
 }
 
+// The reminders of announced drift are as quiet as its change was, while the
+// announced time lasts and unless it locks somebody out.
+func TestRemindersOfAnnouncedDriftAreQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t,
+			config.Receiver{Name: "all", RemindEvery: day},
+			config.Receiver{Name: "high", RemindEvery: day, MinSeverity: drift.High})
+		x := &drift.Expectation{ID: "x1", Pattern: "ca*", Until: time.Now().Add(3*day + 2*time.Hour), Reason: "change 4711", By: "uid 0"}
+		d.open("ca001", drift.Critical).Expected = x
+		d.live(2*day + time.Hour)
+		d.check("high", 0)
+		e := d.check("all", 2)
+		if e.Loudest() != drift.Low || e.Severity != drift.Critical || e.Expected == nil || e.Expected.ID != x.ID {
+			t.Errorf("got %s, delivered as %s, %+v; want critical, delivered low, announced", e.Severity, e.Loudest(), e.Expected)
+		}
+		locks := d.open("ca002", drift.Critical)
+		locks.Expected, locks.Lockout = x, true
+		d.live(day + time.Minute)
+		if e := d.check("high", 1); e.Object.ID != "ca002" || e.Loudest() != drift.Critical {
+			t.Errorf("got %s of %s, want the lockout as loud as it is", e.Loudest(), e.Object.ID)
+		}
+		d.live(2 * time.Hour) // the announced time is over: who heard nothing so far hears it now
+		if e := d.check("high", 2); e.Object.ID != "ca001" || e.Loudest() != drift.Critical || e.Expected != nil {
+			t.Errorf("got %s of %s, announced %+v; want the drift as loud as it is", e.Loudest(), e.Object.ID, e.Expected)
+		}
+	})
+}
+
 func TestAnOutageIsNotFollowedByAWeekOfReminders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t, config.Receiver{Name: "oncall", RemindEvery: day, HeartbeatEvery: day})
@@ -249,13 +277,3 @@ func (brokenStore) Nudge(string, time.Time, []store.Nudge, []string) error {
 func (brokenStore) Nudged(string) (map[string]time.Time, error)  { return nil, nil }
 func (brokenStore) LastDelivered() (map[string]time.Time, error) { return nil, nil }
 func (brokenStore) Queues() map[string]store.Queue               { return nil }
-
-func TestHowLongAgo(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		0: "less than a minute", time.Minute: "1 minute", 90 * time.Minute: "1 hour", 47 * time.Hour: "1 day", 90 * day: "90 days",
-	} {
-		if got := openFor(d); got != want {
-			t.Errorf("%v: got %q, want %q", d, got, want)
-		}
-	}
-}

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/store"
@@ -53,13 +52,14 @@ func (r reader) Event(_ context.Context, id string) (drift.Event, error) {
 	return r.app.store.Event(id)
 }
 
-// Ref names an object in its newest form.
+// Ref names an object in its newest form; one that was never there has the name
+// that the baseline has for it.
 func (r reader) Ref(_ context.Context, tenant string, key drift.Key) (drift.Ref, bool, error) {
-	id, err := r.tenantID(tenant)
+	units, err := r.app.units(tenant)
 	if err != nil {
 		return drift.Ref{}, false, err
 	}
-	versions, err := r.app.store.Versions(id, key, 2)
+	versions, err := r.app.store.Versions(units[0].TenantID, key, 2)
 	if err != nil {
 		return drift.Ref{}, false, err
 	}
@@ -68,7 +68,12 @@ func (r reader) Ref(_ context.Context, tenant string, key drift.Key) (drift.Ref,
 			return v.Object.Ref, i == 0, nil
 		}
 	}
-	return drift.Ref{}, false, errors.Join(drift.ErrNotFound)
+	for _, f := range findings(units) {
+		if f.Key() == key {
+			return f.Object, false, nil
+		}
+	}
+	return drift.Ref{}, false, drift.ErrNotFound
 }
 
 // Overview is the front page's top half.
@@ -81,7 +86,7 @@ func (r reader) Overview(ctx context.Context) (web.Overview, error) {
 	for _, t := range doc.Tenants {
 		tenant := web.Tenant{
 			Name: t.Name, TenantID: t.TenantID, LastResult: t.LastResult,
-			Objects: t.Objects, Blind: t.Blind, Head: t.Chain,
+			Objects: t.Objects, Blind: t.Blind, Head: t.Chain, Announced: t.Expectations,
 		}
 		if t.LastGood != nil {
 			tenant.LastGood = *t.LastGood

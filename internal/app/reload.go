@@ -72,6 +72,11 @@ func (a *App) swap(ctx context.Context, b *Built) error {
 	if err != nil {
 		return err
 	}
+	pages, err := a.newPages(b.Config, a.api())
+	if err != nil {
+		return err
+	}
+	a.pages.Store(&pages)
 	receivers := map[string]*receiverUnit{}
 	for _, u := range old.receivers {
 		receivers[u.Name] = u

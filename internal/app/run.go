@@ -36,7 +36,7 @@ func Run(ctx context.Context, o Options) error {
 
 // prepare makes the app without touching anything outside the process.
 func prepare(cfg *config.Config, o Options) (*App, error) {
-	a := &App{o: o, level: new(slog.LevelVar), started: time.Now().UTC(), metrics: NewMetrics()}
+	a := &App{o: o, level: new(slog.LevelVar), started: time.Now().UTC(), metrics: NewMetrics(o.Version)}
 	var err error
 	if a.log, err = o.newLogger(cfg, a.level); err != nil {
 		return nil, err

@@ -161,6 +161,7 @@ receivers:
 		seen["error of run"] = err.Error()
 	}
 	seen["log"] = logs.String()
+	everyKeyOnce(t, seen["log"])
 	maps.Copy(seen, storedIn(t, filepath.Join(dir, "state")))
 
 	for _, name := range names {

@@ -68,8 +68,8 @@ func (c Comparison) Finding(key drift.Key, current *drift.Object) (*drift.Findin
 }
 
 // Step says what became of a finding. Opened keeps now as its beginning;
-// updated keeps the beginning and who was told, and ends an acknowledgement,
-// which is for exactly one form.
+// updated keeps the beginning and who was told, and ends what is for exactly
+// one form: an acknowledgement, and being covered by an announcement.
 func Step(old, new *drift.Finding) drift.DriftStep {
 	switch {
 	case old == nil && new == nil:
@@ -81,7 +81,7 @@ func Step(old, new *drift.Finding) drift.DriftStep {
 	}
 	new.Since, new.Told = old.Since, old.Told
 	if SamePatch(old.BaselinePatch, new.BaselinePatch) {
-		new.Ack, new.LastEvent = old.Ack, old.LastEvent
+		new.Ack, new.Expected, new.LastEvent = old.Ack, old.Expected, old.LastEvent
 	}
 	return drift.DriftUpdated
 }

@@ -18,13 +18,17 @@ func (e *env) ackCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, given []string) error {
 			order.Object = given[0]
 			var answer api.Acknowledged
-			return e.order(c, route("ack"), order, &answer, func(p *printer) {
+			err := e.order(c, route("ack"), order, &answer, func(p *printer) {
 				until := "until it changes"
 				if a := answer.Drift.Ack; a != nil && !a.Until.IsZero() {
 					until = "until " + p.when(a.Until) + ", or until it changes"
 				}
 				p.line("acknowledged %s: %s", until, drift.Visible(answer.Drift.Object.Name))
 			})
+			if a := answer.Drift.Ack; err == nil && a != nil {
+				e.warnOfLength(a.Until, "another ack --for ends it sooner")
+			}
+			return err
 		},
 	}
 	c.Flags().StringVar(&order.For, "for", "", "how long, such as 7d or 12h (default until the object changes)")

@@ -55,7 +55,7 @@ func alertRig(t *testing.T) (*rig, *alerts) {
 
 func TestAckAndExpect(t *testing.T) {
 	r, _ := alertRig(t)
-	contains(t, r.want(0, "ack", "CA001", "--for", "7d", "--reason", "known"), "acknowledged until ", "in 6 d", `CA001\u{1b}[31m`)
+	contains(t, r.want(0, "ack", "CA001", "--for", "7d", "--reason", "known"), "acknowledged until ", "(in 7 d)", `CA001\u{1b}[31m`)
 	contains(t, r.want(0, "ack", "CA001", "--reason", "known"), "acknowledged until it changes")
 	contains(t, r.want(0, "expect", "CA*", "--for", "2h", "--reason", "change"), "announced until ", "CA* (abc)")
 	contains(t, r.want(0, "expect", "list"), "abc", "PATTERN", `CA*\u{a}`, `r\u{1b}[2J`)
@@ -73,6 +73,45 @@ func TestAckAndExpect(t *testing.T) {
 		if code, out, err := r.run(args...); code != 1 || out != "" || err == "" {
 			t.Errorf("%v: exit %d, stdout %q, stderr %q", args, code, out, err)
 		}
+	}
+}
+
+// Nobody remembers for years what was made quiet: that is told, and where the
+// quiet ends.
+func TestLongAnnouncementsAreWarnedOf(t *testing.T) {
+	r, _ := alertRig(t)
+	r.fill()
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{"", []string{"expect", "CA*", "--for", "30d", "--reason", "x"}},
+		{"warning: this holds for 31 days; expect remove abc ends it\n", []string{"expect", "CA*", "--for", "31d", "--reason", "x"}},
+		{"warning: this holds for 31 days; expect remove abc ends it\n", []string{"expect", "CA*", "--for", "31d", "--reason", "x", "--output", "json"}},
+		{"", []string{"ack", "CA001", "--reason", "x"}},
+		{"warning: this holds for 100000 days; another ack --for ends it sooner\n", []string{"ack", "CA001", "--for", "100000d", "--reason", "x"}},
+	} {
+		if code, _, got := r.run(c.args...); code != 0 || got != c.want {
+			t.Errorf("%v: exit %d, stderr %q, want %q", c.args, code, got, c.want)
+		}
+	}
+}
+
+// An acknowledgement and an announcement are shown with their ends.
+func TestDriftsShowWhatIsQuiet(t *testing.T) {
+	now := time.Now()
+	in := func(d time.Duration) time.Time { return now.Add(d) }
+	for want, f := range map[string]drift.Finding{
+		"acknowledged by root: known, until it changes":                          {Ack: &drift.Ack{By: "root", Reason: "known"}},
+		"acknowledged by root: r, until " + clock(in(8*time.Hour)) + " (in 8 h)": {Ack: &drift.Ack{Until: in(8 * time.Hour), By: "root", Reason: "r"}},
+		"acknowledged by root: r, over since " + clock(in(-time.Hour)):           {Ack: &drift.Ack{Until: in(-time.Hour), By: "root", Reason: "r"}},
+		"announced by root: work, until " + clock(in(time.Hour)) + " (in 1 h)":   {Expected: &drift.Expectation{Until: in(time.Hour), By: "root", Reason: "work"}},
+		"open for 1 h 30 min, policy ":                                           {Since: in(-90 * time.Minute), Expected: &drift.Expectation{Until: in(-time.Hour)}},
+	} {
+		f.Object.Kind = drift.Policy
+		var b strings.Builder
+		(&printer{w: &b, now: now}).findings([]drift.Finding{f}, false)
+		contains(t, b.String(), want)
 	}
 }
 

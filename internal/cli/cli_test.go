@@ -193,9 +193,11 @@ func TestStatus(t *testing.T) {
 		Name: "contoso", TenantID: tenantID, LastGood: &at, LastResult: "ok", Objects: map[drift.Kind]int{drift.Policy: 64},
 		DriftOpen: map[drift.Severity]int{drift.Critical: 1, drift.Low: 2},
 		Blind:     []drift.Blind{{Reason: drift.ReasonPermission, Since: at, Text: "403"}},
+
+		Expectations: []drift.Expectation{{ID: "x1", Pattern: "CA1*", Until: time.Now().Add(2 * time.Hour), Reason: "change 4711", By: "uid 0"}},
 	}}, Receivers: []api.ReceiverStatus{{Name: "oncall", Queued: 1}, {Name: "old", Queued: 480, Folded: 9520, Unconfigured: true}}}
 	contains(t, r.want(0, "status"), "old (not configured)  480 and 9520 folded")
-	contains(t, r.want(0, "status"), "no daemon is running", "12 s ago", "64 policies", "1 critical, 2 low", "blind permission", "oncall                1")
+	contains(t, r.want(0, "status"), "no daemon is running", "12 s ago", "64 policies", "1 critical, 2 low", "blind permission", "oncall                1", "(in 2 h): CA1*, change 4711 (uid 0)")
 	if code, _, stderr := r.run("status", "--ready"); code != 1 || !strings.Contains(stderr, "no daemon is running") {
 		t.Errorf("exit %d, stderr %q", code, stderr)
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -50,16 +51,31 @@ func (p *printer) findings(drifts []drift.Finding, tenant bool) {
 	for _, d := range drifts {
 		marks := p.verdict(d.Severity, d.Direction, d.Lockout)
 		p.line("%s  %s", marks, words.Clean(d.Summary, lineRunes))
-		about := "open for " + words.Duration(max(0, p.now.Sub(d.Since)))
+		about := "open for " + words.Duration(p.now.Sub(d.Since))
 		if tenant {
 			about = d.Tenant + ", " + about
 		}
 		if d.Ack != nil {
-			about += ", acknowledged by " + drift.Visible(d.Ack.By) + ": " + drift.Visible(d.Ack.Reason)
+			about += ", acknowledged by " + drift.Visible(d.Ack.By) + ": " + drift.Visible(d.Ack.Reason) + ", " + p.until(d.Ack.Until)
+		}
+		if d.Announced(p.now) {
+			about += ", announced by " + drift.Visible(d.Expected.By) + ": " + drift.Visible(d.Expected.Reason) + ", " + p.until(d.Expected.Until)
 		}
 		p.line("    %s", p.paint(quiet, about+", "+string(d.Object.Kind)+" "+drift.Visible(d.Object.ID)))
 		p.fields(d.Changes)
 	}
+}
+
+// until says how long something holds; without an end, as long as the form of
+// the object stays.
+func (p *printer) until(end time.Time) string {
+	switch {
+	case end.IsZero():
+		return "until it changes"
+	case end.After(p.now):
+		return "until " + p.when(end)
+	}
+	return "over since " + p.when(end)
 }
 
 // lineRunes is the longest line of text that is printed.

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,15 +28,29 @@ func (e *env) expectCommand() *cobra.Command {
 			}
 			order.Pattern = given[0]
 			var x drift.Expectation
-			return e.order(c, route("expect"), order, &x, func(p *printer) {
+			err := e.order(c, route("expect"), order, &x, func(p *printer) {
 				p.line("announced until %s: %s (%s)", p.when(x.Until), words.Clean(x.Pattern, lineRunes), x.ID)
 			})
+			if err == nil {
+				e.warnOfLength(x.Until, "expect remove "+x.ID+" ends it")
+			}
+			return err
 		},
 	}
 	c.Flags().StringVar(&order.For, "for", "", "how `long`, such as 2h or 1d")
 	reasonFlag(c, &order.Reason)
 	c.AddCommand(e.expectListCommand(), e.expectRemoveCommand())
 	return c
+}
+
+// long is how long somebody is thought to remember what was made quiet.
+const long = 30 * 24 * time.Hour
+
+// warnOfLength tells of quiet that outlasts what it was meant for.
+func (e *env) warnOfLength(until time.Time, remedy string) {
+	if lasts := time.Until(until); lasts > long {
+		fmt.Fprintf(e.stderr, "warning: this holds for %s; %s\n", words.Lasting(lasts), remedy)
+	}
 }
 
 func (e *env) expectListCommand() *cobra.Command {

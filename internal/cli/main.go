@@ -16,15 +16,15 @@ import (
 
 // Main runs the command line and returns the exit code.
 func Main(ctx context.Context, deps Deps, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	e := &env{deps: deps, stdin: stdin, stdout: stdout, stderr: stderr}
+	out := &output{to: stdout}
+	e := &env{deps: deps, stdin: stdin, stdout: out, terminal: isTerminal(stdout), stderr: stderr}
 	root := e.root()
 	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	var code exitCode
 	switch {
+	case out.err != nil && (err == nil || errors.As(err, &code)):
+		err = fmt.Errorf("write output: %w", out.err) // an answer cut short is none
 	case err == nil:
 		return 0
 	case errors.As(err, &code):
@@ -34,6 +34,21 @@ func Main(ctx context.Context, deps Deps, args []string, stdin io.Reader, stdout
 	}
 	e.printError(err)
 	return 1
+}
+
+// output is stdout, and why it stopped taking what was written: a report on a
+// full disk must not look like one that says nothing.
+type output struct {
+	to  io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.to.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
 }
 
 // exitCode ends a command that has said all there is to say.
@@ -46,6 +61,7 @@ type env struct {
 	deps           Deps
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	terminal       bool // stdout is one
 	flags          globals
 }
 
@@ -92,12 +108,18 @@ func (e *env) root() *cobra.Command {
 		e.driftsCommand(), e.historyCommand(), e.showCommand(), e.diffCommand(), e.baselineCommand(),
 		e.exportCommand(), e.guardCommand(), e.verifyCommand(), e.backupCommand(), e.notifyCommand(), e.ackCommand(), e.expectCommand(), e.versionCommand(),
 	)
-	root.InitDefaultCompletionCmd()
+	root.SetIn(e.stdin)
+	root.SetOut(e.stdout)
+	root.SetErr(e.stderr)
+	root.InitDefaultCompletionCmd() // remembers where to write
 	for _, c := range root.Commands() {
 		if c.Name() == "completion" { // cobra's own answers an unknown shell with its help and exit 0
-			c.Args, c.RunE = cobra.ArbitraryArgs, group
+			c.Use, c.Args, c.RunE = "completion SHELL", cobra.ArbitraryArgs, group
+			c.Long = "Print the completion script of a shell: bash, fish, powershell or zsh. With --help behind\n" +
+				"the shell it says how to load the script."
 		}
 	}
+	e.offer(root)
 	return root
 }
 

@@ -28,13 +28,12 @@ type printer struct {
 // printer decides once whether this run has colours: --color, then NO_COLOR,
 // then whether stdout is a terminal.
 func (e *env) printer() *printer {
-	terminal := isTerminal(e.stdout)
-	p := &printer{w: e.stdout, terminal: terminal, now: time.Now()}
+	p := &printer{w: e.stdout, terminal: e.terminal, now: time.Now()}
 	switch e.flags.color.value {
 	case "always":
 		p.color = true
 	case "auto":
-		p.color = terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+		p.color = e.terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	}
 	return p
 }
@@ -48,8 +47,7 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// line writes one line. An error is a reader that went away; nothing is left
-// to tell it.
+// line writes one line. [Main] ends with an error when that failed.
 func (p *printer) line(format string, args ...any) { fmt.Fprintf(p.w, format+"\n", args...) }
 
 // style is what a cell looks like.

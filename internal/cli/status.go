@@ -100,6 +100,10 @@ func (p *printer) tenant(t api.TenantStatus) {
 	if t.BaselineProblem != "" {
 		p.line("  %s %s", p.paint(bad, "baseline files not read, the last good baseline stays:"), words.Clean(t.BaselineProblem, lineRunes))
 	}
+	for _, x := range t.Expectations {
+		p.line("  %s until %s: %s, %s (%s)", p.paint(warn, "announced"), p.when(x.Until),
+			words.Clean(x.Pattern, lineRunes), words.Clean(x.Reason, lineRunes), drift.Visible(x.By))
+	}
 	for _, b := range t.Blind {
 		p.line("  %s %s, since %s: %s", p.paint(bad, "blind"), b.Reason, p.when(b.Since), words.Clean(b.Text, lineRunes))
 	}

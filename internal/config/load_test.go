@@ -114,6 +114,7 @@ func TestWarnings(t *testing.T) {
 	secret := write(t, "secret", "SECRETMARKER", 0o644)
 	quiet := write(t, "quiet", "SECRETMARKER", 0o640)
 	text := fmt.Sprintf(`state_dir: /%s
+web: {listen: "0.0.0.0:9488", allow_plaintext: true}
 tenants:
   - name: contoso
     tenant_id: 11111111-1111-1111-1111-111111111111
@@ -132,7 +133,8 @@ receivers:
   - {name: d, type: teams, url: "https://x.1f.environment.api.powerplatform.com:443/workflows/1/invoke?sig=SECRETMARKER"}
   - {name: e, type: teams, url: "http://127.0.0.1:1/"}
   - {name: f, type: slack, url: "https://hooks.slack.com/services/SECRETMARKER"}
-  - {name: g, type: webhook, url: "http://[::1]:1/"}
+  - {name: g, type: webhook, url: "http://[::1]:1/", remind_every: 10m}
+  - {name: h, type: webhook, url: "http://[::1]:1/", remind_every: 9m, heartbeat_every: 1s}
 `, strings.Repeat("x", 100), secret, quiet)
 	path := write(t, "cadrift.yaml", text, 0o666)
 	cfg, err := Load(path)
@@ -148,13 +150,16 @@ receivers:
 	want := []string{
 		"FILE: others may write to this file (mode 0666): whoever can, decides what is watched",
 		"FILE:1:1: the control socket's path is longer than the 103 bytes that every system takes: set control_socket to a shorter one",
-		"FILE:5:88: client_secret_file SECRET can be read by everybody on this machine (mode 0644)",
-		"FILE:6:26: auto_pin has no effect: the files in baseline.dir are the baseline",
-		"FILE:6:37: DIR/not-there does not exist yet",
-		"FILE:9:30: client_id is not used with managed_identity; a user-assigned identity is named by its own client id: managed_identity: CLIENT_ID",
-		"FILE:14:33: the address is not at hooks.slack.com",
-		"FILE:15:33: the address has no sig= in it: the workflow's trigger is open to users of the tenant only and will answer 401; set it to Anyone and copy the new URL",
-		"FILE:16:33: the address is not at a known host of Teams workflows",
+		"FILE:2:48: the pages and the API are open to the network without encryption and password, unless something in front adds both",
+		"FILE:6:88: client_secret_file SECRET can be read by everybody on this machine (mode 0644)",
+		"FILE:7:26: auto_pin has no effect: the files in baseline.dir are the baseline",
+		"FILE:7:37: DIR/not-there does not exist yet",
+		"FILE:10:30: client_id is not used with managed_identity; a user-assigned identity is named by its own client id: managed_identity: CLIENT_ID",
+		"FILE:15:33: the address is not at hooks.slack.com",
+		"FILE:16:33: the address has no sig= in it: the workflow's trigger is open to users of the tenant only and will answer 401; set it to Anyone and copy the new URL",
+		"FILE:17:33: the address is not at a known host of Teams workflows",
+		"FILE:22:68: remind_every is 9m: the receiver gets a message that often, day and night",
+		"FILE:22:89: heartbeat_every is 1s: the receiver gets a message that often, day and night",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)

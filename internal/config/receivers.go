@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 func (l *loader) checkReceivers() {
@@ -25,6 +26,17 @@ func (l *loader) checkReceivers() {
 			l.certificates(join(path, "ca_file"), r.CAFile)
 		}
 		l.checkSigning(join(path, "secret_file"), r)
+		l.checkOften(join(path, "remind_every"), r.RemindEvery)
+		l.checkOften(join(path, "heartbeat_every"), r.HeartbeatEvery)
+	}
+}
+
+// often is what makes a channel that nobody reads any more.
+const often = 10 * time.Minute
+
+func (l *loader) checkOften(path string, every time.Duration) {
+	if every > 0 && every < often {
+		l.warn(path, "%s is %s: the receiver gets a message that often, day and night", lastKey(path), FormatDuration(every))
 	}
 }
 

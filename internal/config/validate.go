@@ -69,8 +69,31 @@ func (l *loader) checkWeb() {
 	if w.ConfigFile != "" {
 		l.checkWebConfig(l.readFile("web.config_file", w.ConfigFile, false))
 	}
+	if w.AllowPlaintext && w.ConfigFile == "" && w.open() {
+		l.warn("web.allow_plaintext", "the pages and the API are open to the network without encryption and password, unless something in front adds both")
+	}
 	if w.ExternalURL != "" {
 		w.ExternalURL = l.baseURL("web.external_url", w.ExternalURL, "http", "https")
+		l.checkPagePath(w.ExternalURL)
+	}
+}
+
+var pagePathForm = regexp.MustCompile(`^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$`)
+
+// checkPagePath refuses a path that the pages cannot lie below: one that is
+// written in several ways, or that is an address of theirs.
+func (l *loader) checkPagePath(external string) {
+	u, err := url.Parse(external)
+	if err != nil || l.bad["web.external_url"] {
+		return // told already
+	}
+	first, _, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
+	const hint = "for example https://host.example/cadrift"
+	switch {
+	case !pagePathForm.MatchString(u.EscapedPath()):
+		l.problemHint("web.external_url", hint, "the path of external_url may hold letters, digits, -, _, . and ~ only")
+	case slices.Contains([]string{"api", "events", "objects", "static", "metrics", "healthz", "readyz"}, first):
+		l.problemHint("web.external_url", hint, "the path of external_url begins with /%s, which the pages themselves have", first)
 	}
 }
 

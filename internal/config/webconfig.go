@@ -25,13 +25,18 @@ func (w *webConfig) asks() bool {
 	return len(w.Users) > 0 || w.TLS.ClientAuth == "RequireAndVerifyClientCert"
 }
 
+// open tells of a listener that other machines reach.
+func (w *Web) open() bool {
+	host, _, err := net.SplitHostPort(w.Listen)
+	return err == nil && !loopback(host)
+}
+
 // checkWebConfig refuses a web configuration that leaves a listener beyond
 // loopback without TLS or without authentication: that the file exists says
 // nothing about what is in it.
 func (l *loader) checkWebConfig(data []byte) {
 	w := &l.cfg.Web
-	host, _, err := net.SplitHostPort(w.Listen)
-	if data == nil || err != nil || loopback(host) || w.AllowPlaintext {
+	if data == nil || !w.open() || w.AllowPlaintext {
 		return
 	}
 	const hint = "it needs tls_server_config and basic_auth_users (or client_auth_type: RequireAndVerifyClientCert); or set web.allow_plaintext: true when something in front does both"

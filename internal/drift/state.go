@@ -8,17 +8,20 @@ import (
 
 // Finding is one open drift from the baseline.
 type Finding struct {
-	Tenant        string    `json:"tenant"`
-	Object        Ref       `json:"object"`
-	Since         time.Time `json:"since"`
-	Direction     Direction `json:"drift_direction"`
-	Severity      Severity  `json:"drift_severity"`
-	Lockout       bool      `json:"lockout_risk"`
-	Ack           *Ack      `json:"ack"`
-	Summary       string    `json:"summary"`
-	Changes       []Change  `json:"changes"`
-	BaselinePatch Patch     `json:"baseline_patch"`
-	LastEvent     string    `json:"last_event"`
+	Tenant    string    `json:"tenant"`
+	Object    Ref       `json:"object"`
+	Since     time.Time `json:"since"`
+	Direction Direction `json:"drift_direction"`
+	Severity  Severity  `json:"drift_severity"`
+	Lockout   bool      `json:"lockout_risk"`
+	Ack       *Ack      `json:"ack"`
+	// Expected is the announcement that covers the whole drift: every change
+	// that led to it was announced and delivered low.
+	Expected      *Expectation `json:"expected,omitempty"`
+	Summary       string       `json:"summary"`
+	Changes       []Change     `json:"changes"`
+	BaselinePatch Patch        `json:"baseline_patch"`
+	LastEvent     string       `json:"last_event"`
 	// Told names the receivers that were told of the opening: they are told
 	// of the resolution too, whatever their filters say.
 	Told []string `json:"told,omitempty"`
@@ -26,6 +29,12 @@ type Finding struct {
 
 // Key is the object that drifted.
 func (f *Finding) Key() Key { return f.Object.Key() }
+
+// Announced tells that reminders are as quiet as the changes were. A lockout
+// risk is never lowered, and what was announced ends.
+func (f *Finding) Announced(now time.Time) bool {
+	return f.Expected != nil && !f.Lockout && f.Expected.Until.After(now)
+}
 
 // Ack silences the reminders of exactly one form of an open drift.
 type Ack struct {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cadrift/cadrift/internal/baseline"
 	"github.com/cadrift/cadrift/internal/drift"
 )
 
@@ -49,11 +50,26 @@ func (w *Watcher) Withdraw(id string) (drift.Expectation, error) {
 	}
 	gone := w.expectations[i]
 	entries := append(w.overdue(now), drift.Entry{Kind: expectationEntry, ID: id})
-	if _, err := w.commitLocked(drift.Commit{TenantID: w.o.TenantID, Time: now, Entries: entries}); err != nil {
+	commit := drift.Commit{TenantID: w.o.TenantID, Time: now, Entries: entries, Findings: w.uncovered(id)}
+	if _, err := w.commitLocked(commit); err != nil {
 		return gone, err
 	}
 	w.expectations = slices.DeleteFunc(w.announced(now), func(x drift.Expectation) bool { return x.ID == id })
 	return gone, nil
+}
+
+// uncovered are the findings of an announcement without it: their reminders
+// are loud again.
+func (w *Watcher) uncovered(id string) []drift.Finding {
+	var out []drift.Finding
+	for _, f := range w.state.Findings {
+		if f.Expected != nil && f.Expected.ID == id {
+			f.Expected = nil
+			out = append(out, f)
+		}
+	}
+	slices.SortFunc(out, func(a, b drift.Finding) int { return a.Key().Compare(b.Key()) })
+	return out
 }
 
 // Expectations are the announcements that hold now, the first to end first.
@@ -121,6 +137,21 @@ func (w *Watcher) expected(e *drift.Event, c change) {
 		}
 		return
 	}
+}
+
+// cover notes on a finding that an announcement covers it.
+//
+//	drift before       form     change                   announcement
+//	none               new      announced, delivered low the change's
+//	covered            moved    announced, delivered low the change's
+//	any                the same any                      what it was
+//	uncovered          moved    any                      none: it has a part that nobody announced
+//	any                moved    not lowered              none
+func cover(old, new *drift.Finding, e *drift.Event) {
+	if e.DeliveredSeverity == nil || old != nil && (old.Expected == nil || baseline.SamePatch(old.BaselinePatch, new.BaselinePatch)) {
+		return
+	}
+	new.Expected = e.Expected
 }
 
 // announces tells whether a pattern speaks of a change. What counts is the

@@ -27,6 +27,7 @@ func (a *assessor) reckon(key drift.Key, ref drift.Ref, e *drift.Event) (told []
 	case drift.DriftResolved:
 		a.out.commit.Closed = append(a.out.commit.Closed, key)
 	case drift.DriftOpened, drift.DriftUpdated:
+		cover(old, f, e)
 		ne := a.w.route(*e, told)
 		f.Told = union(told, ne.Receivers)
 		a.out.commit.Findings = append(a.out.commit.Findings, *f)

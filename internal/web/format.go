@@ -5,35 +5,33 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
-	"net/url"
 	"time"
 
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/words"
 )
 
-// funcs are what the templates can say. Whatever they return is text:
-// html/template encodes it for where it stands.
-func funcs() template.FuncMap {
+// funcs are what the templates can say, with base before every path. Whatever
+// they return is text: html/template encodes it for where it stands.
+func funcs(base string) template.FuncMap {
 	return template.FuncMap{
-		"age":      age,
-		"clock":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
-		"day":      func(t time.Time) string { return t.UTC().Format("2006-01-02") },
-		"machine":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"name":     name,
-		"clean":    func(text string) string { return words.Clean(text, textRunes) },
-		"what":     what,
-		"marks":    marks,
-		"loudest":  func(e drift.Event) drift.Severity { return e.Loudest() },
-		"locks":    func(e drift.Event) bool { return e.Locks() },
-		"arrow":    arrow,
-		"eventURL": func(id string) string { return "/events/" + url.PathEscape(id) },
-		"objectURL": func(tenant string, r drift.Ref) string {
-			return "/objects/" + url.PathEscape(tenant) + "/" + url.PathEscape(string(r.Kind)) + "/" + url.PathEscape(r.ID)
-		},
-		"patch": patch,
-		"head":  head,
-		"kinds": kinds,
+		"page":      func(path string) string { return base + path },
+		"age":       age,
+		"clock":     func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
+		"day":       func(t time.Time) string { return t.UTC().Format("2006-01-02") },
+		"machine":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"name":      name,
+		"clean":     func(text string) string { return words.Clean(text, textRunes) },
+		"what":      what,
+		"marks":     marks,
+		"loudest":   func(e drift.Event) drift.Severity { return e.Loudest() },
+		"locks":     func(e drift.Event) bool { return e.Locks() },
+		"arrow":     arrow,
+		"eventURL":  func(id string) string { return base + words.EventPath(id) },
+		"objectURL": func(tenant string, r drift.Ref) string { return base + words.ObjectPath(tenant, r) },
+		"patch":     patch,
+		"head":      head,
+		"kinds":     kinds,
 	}
 }
 
@@ -41,7 +39,7 @@ func funcs() template.FuncMap {
 const textRunes = 1000
 
 // age is how long ago t was.
-func age(t, now time.Time) string { return words.Duration(max(0, now.Sub(t))) }
+func age(t, now time.Time) string { return words.Duration(now.Sub(t)) }
 
 // count is a number with its noun: "1 blind spot", "3 blind spots".
 func count(n int, noun string) string {

@@ -32,12 +32,13 @@ type pages struct {
 	front, single, timeline, trouble *template.Template
 }
 
-func newPages(o Options) (*pages, error) {
+// newPages makes the pages; base is the path that all of them are below.
+func newPages(o Options, base string) (*pages, error) {
 	p := &pages{reader: o.Reader, watch: o.Watch, version: o.Version, log: o.Logger}
 	for name, t := range map[string]**template.Template{
 		"overview": &p.front, "event": &p.single, "object": &p.timeline, "trouble": &p.trouble,
 	} {
-		parsed, err := template.New(name).Funcs(funcs()).ParseFS(files,
+		parsed, err := template.New(name).Funcs(funcs(base)).ParseFS(files,
 			"templates/page.html", "templates/parts.html", "templates/"+name+".html")
 		if err != nil {
 			return nil, fmt.Errorf("parse page %s: %w", name, err)

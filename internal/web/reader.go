@@ -54,8 +54,10 @@ type Tenant struct {
 	Pinned           time.Time
 	PinnedBy         string
 	BaselineRevision uint64
-	Blind            []drift.Blind
-	Head             drift.Head
+	// Announced are the changes that are announced now.
+	Announced []drift.Expectation
+	Blind     []drift.Blind
+	Head      drift.Head
 }
 
 // Receiver is the queue of one receiver. LastSuccess is zero before the first

@@ -7,6 +7,8 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -30,7 +32,8 @@ type Options struct {
 	Version string
 	// Listen is the address that the listener was asked for, ExternalURL the
 	// one that alerts link to: the hosts of both may be asked for, and
-	// Hosts, and the names of loopback.
+	// Hosts, and the names of loopback. Where ExternalURL has a path, every
+	// link is below it, and requests may come with it and without.
 	Listen, ExternalURL string
 	Hosts               []string
 	Logger              *slog.Logger
@@ -48,7 +51,8 @@ func New(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	pages, err := newPages(o)
+	base := basePath(o.ExternalURL)
+	pages, err := newPages(o, base)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +73,37 @@ func New(o Options) (http.Handler, error) {
 		Timeout:             metricsTimeout,
 	}))
 	outer.Handle("/", hosts.only(mux))
-	return shield(outer), nil
+	return shield(below(base, outer)), nil
+}
+
+// basePath is the path of an address, without a slash at its end.
+func basePath(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimRight(u.Path, "/")
+}
+
+// below serves everything below a path too: a proxy in front may take the path
+// off or leave it, and some have none.
+func below(base string, next http.Handler) http.Handler {
+	if base == "" {
+		return next
+	}
+	strip := http.StripPrefix(base, next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == base:
+			home := *r
+			home.URL = &url.URL{Path: "/", RawQuery: r.URL.RawQuery}
+			next.ServeHTTP(w, &home)
+		case strings.HasPrefix(r.URL.Path, base+"/"):
+			strip.ServeHTTP(w, r)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
 }
 
 // Health builds the handler of the optional second listener: /healthz and

@@ -73,7 +73,8 @@ func sample() *site {
 					Name: "contoso", TenantID: "t1", LastGood: now.Add(-12 * time.Second), LastResult: "ok",
 					Objects: map[drift.Kind]int{drift.Policy: 64, drift.NamedLocation: 1, drift.SecurityDefaults: 1},
 					Pinned:  now, PinnedBy: "uid 0 (root)", BaselineRevision: 3, Head: drift.Head{Seq: 42, Hash: drift.Digest{1}},
-					Blind: []drift.Blind{{Reason: drift.ReasonPermission, Since: now, Text: "403 <b>"}},
+					Announced: []drift.Expectation{{ID: "x1", Pattern: hostileName, Until: now.Add(time.Hour), Reason: hostileName, By: hostileName}},
+					Blind:     []drift.Blind{{Reason: drift.ReasonPermission, Since: now, Text: "403 <b>"}},
 				},
 				{Name: "fabrikam", TenantID: "t2"},
 			},
@@ -102,11 +103,16 @@ func sample() *site {
 
 func handler(t *testing.T, s *site) http.Handler {
 	t.Helper()
+	return handlerAt(t, s, "https://drift.contoso.example/")
+}
+
+func handlerAt(t *testing.T, s *site, external string) http.Handler {
+	t.Helper()
 	h, err := New(Options{
 		API:    http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("{}")) }),
 		Reader: s, Watch: s, Gatherer: prometheus.NewRegistry(),
 		Ready:   func() (bool, string) { return s.ready == "", s.ready },
-		Version: "v1", Listen: "127.0.0.1:9488", ExternalURL: "https://drift.contoso.example/",
+		Version: "v1", Listen: "127.0.0.1:9488", ExternalURL: external,
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -223,6 +229,45 @@ func TestHosts(t *testing.T) {
 	}
 }
 
+// With a path in the external address every link stays below it, whether a
+// proxy takes the path off, leaves it, or is not there.
+func TestPathOfTheExternalAddress(t *testing.T) {
+	s := sample()
+	h := handlerAt(t, s, "https://drift.contoso.example/tools/cadrift")
+	links := regexp.MustCompile(`(?:href|src)="([^"]*)"`)
+	seen := map[string]bool{}
+	for target, status := range routes(s) {
+		for _, base := range []string{"", "/tools/cadrift"} {
+			w := get(h, base+target)
+			if w.Code != status {
+				t.Errorf("%s: status %d, want %d", base+target, w.Code, status)
+			}
+			if status == http.StatusTemporaryRedirect { // of net/http's own, to the path without ..
+				continue
+			}
+			for _, link := range links.FindAllStringSubmatch(w.Body.String(), -1) {
+				seen[link[1]] = true
+			}
+		}
+	}
+	if w := get(h, "/tools/cadrift?x=1"); w.Code != http.StatusOK {
+		t.Errorf("the address itself: status %d", w.Code)
+	}
+	if len(seen) < 7 {
+		t.Errorf("only these links were found: %v", seen)
+	}
+	for link := range seen {
+		if !strings.HasPrefix(link, "/tools/cadrift/") {
+			t.Errorf("%s leaves the address", link)
+		} else if w := get(h, link); w.Code != http.StatusOK {
+			t.Errorf("%s: status %d", link, w.Code)
+		}
+	}
+	if w := get(h, "/tools/cadriftx/"); w.Code != http.StatusNotFound {
+		t.Errorf("a longer name: status %d", w.Code)
+	}
+}
+
 func TestCrossSitePostIsForbidden(t *testing.T) {
 	r := httptest.NewRequest("POST", "/api/v1/check", nil)
 	r.Host = "localhost"
@@ -288,8 +333,25 @@ func TestFirstLine(t *testing.T) {
 			t.Errorf("got %+v, want %s %q", got, tt.tone, tt.text)
 		}
 	}
-	if got := firstLine(tests[0].o, nil, now).Detail; got != "last good pass 1 min ago" {
+	if got := firstLine(tests[0].o, nil, now).Detail; got != "last good pass 1 min 30 s ago" {
 		t.Errorf("detail %q", got)
+	}
+}
+
+func TestWhatIsQuietIsShown(t *testing.T) {
+	s := sample()
+	until := time.Now().Add(time.Hour).UTC()
+	shown := until.Format("2006-01-02 15:04:05 UTC")
+	x := drift.Expectation{Pattern: "CA1*", Until: until, Reason: "change 4711", By: "uid 0"}
+	s.overview.Tenants[1].Announced = []drift.Expectation{x}
+	s.drifts = append(s.drifts,
+		drift.Finding{Tenant: "fabrikam", Object: s.ref, Expected: &x},
+		drift.Finding{Tenant: "fabrikam", Object: s.ref, Ack: &drift.Ack{By: "root", Until: until}})
+	page := get(handler(t, s), "/").Body.String()
+	for _, want := range []string{"Announced: CA1* until ", ", change 4711 (uid 0)", "announced until " + shown, "acknowledged by root until " + shown} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %q in %s", want, page)
+		}
 	}
 }
 
@@ -330,16 +392,5 @@ func TestFailuresSayNothing(t *testing.T) {
 			t.Errorf("%s: %d %s", target, w.Code, w.Body)
 		}
 		checkHeaders(t, target, w.Header())
-	}
-}
-
-func TestAge(t *testing.T) {
-	now := time.Now()
-	for d, want := range map[time.Duration]string{
-		-time.Hour: "0 s", 59 * time.Second: "59 s", time.Minute: "1 min", 119 * time.Minute: "1 h", 47 * time.Hour: "47 h", 72 * time.Hour: "3 d",
-	} {
-		if got := age(now.Add(-d), now); got != want {
-			t.Errorf("%v: got %q, want %q", d, got, want)
-		}
 	}
 }

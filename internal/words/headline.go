@@ -50,7 +50,7 @@ func summary(e *drift.Event) string {
 //
 //	type              marks
 //	drift.changed     severity, direction [than baseline], RESOLVED, LOCKOUT RISK, announced
-//	drift.reminder    severity, direction than baseline, STILL OPEN, LOCKOUT RISK
+//	drift.reminder    severity, direction than baseline, STILL OPEN, LOCKOUT RISK, announced
 //	test              TEST first, so that nobody gets up for it
 //	everything else   severity and the word of the type
 func marks(e *drift.Event) []string {

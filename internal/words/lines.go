@@ -222,19 +222,6 @@ func Span(from, to time.Time) string {
 	return from.Format("2006-01-02 15:04:05") + " – " + end
 }
 
-// Duration is a duration in one unit: "12 s", "3 min", "5 h", "4 d".
-func Duration(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h", int(d.Hours()))
-	}
-	return fmt.Sprintf("%d d", int(d.Hours()/24))
-}
-
 func clock(t time.Time) string {
 	if t.IsZero() {
 		return ""

@@ -20,13 +20,27 @@ type Links struct {
 // Home is the start page, empty without an external address.
 func (l Links) Home() string { return l.page("/") }
 
-// Event is the page of an event. Reminders, heartbeats and tests have none,
-// because they are not part of history: they link to the start page.
+// Event is where an event leads to:
+//
+//	part of history                  its own page
+//	not, about an object (reminder)  the object's timeline
+//	not (heartbeat, test, alarm)     the start page
 func (l Links) Event(e *drift.Event) string {
-	if e.Seq == 0 {
-		return l.Home()
+	switch {
+	case e.Seq > 0:
+		return l.page(EventPath(e.ID))
+	case e.Object != nil:
+		return l.page(ObjectPath(e.Tenant, *e.Object))
 	}
-	return l.page("/events/" + url.PathEscape(e.ID))
+	return l.Home()
+}
+
+// EventPath is where the pages show an event.
+func EventPath(id string) string { return "/events/" + url.PathEscape(id) }
+
+// ObjectPath is where the pages show an object's timeline.
+func ObjectPath(tenant string, r drift.Ref) string {
+	return "/objects/" + url.PathEscape(tenant) + "/" + url.PathEscape(string(r.Kind)) + "/" + url.PathEscape(r.ID)
 }
 
 // page joins the external address and a path. An address that is not plain

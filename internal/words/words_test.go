@@ -124,6 +124,8 @@ func examples() map[string]*drift.Event {
 	reminder.Seq, reminder.ID, reminder.Revision, reminder.Chain = 0, "contoso-r-01JD8WZ3Y4", 0, ""
 	reminder.Object, reminder.Direction = switchedOff().Object, new(drift.Neutral)
 	reminder.Drift, reminder.DriftDirection, reminder.DriftSeverity = drift.DriftUpdated, new(drift.Weaker), new(drift.Critical)
+	quiet := *reminder
+	quiet.DeliveredSeverity, quiet.Expected = expected.DeliveredSeverity, expected.Expected
 	attributed := base(drift.EventAttributed, drift.Low, "CA001: state on → off was alex@contoso.example")
 	attributed.About, attributed.Actor = "contoso-000000000042", switchedOff().Actor
 	schema := base(drift.SchemaChanged, drift.Low, "12 policies have a new property")
@@ -147,7 +149,7 @@ func examples() map[string]*drift.Event {
 		"changed": switchedOff(), "changed-lockout": lockout, "changed-baseline": moved, "changed-resolved": resolved,
 		"changed-announced": expected, "changed-location": location, "changed-recreated": recreated,
 		"changed-deleted": deleted, "changed-created": created, "changed-staged": staged,
-		"reminder": reminder, "attributed": attributed, "schema": schema,
+		"reminder": reminder, "reminder-announced": &quiet, "attributed": attributed, "schema": schema,
 		"guard-armed": armed, "guard-written": written, "guard-refused": refused, "guard-failed": failed,
 		"blind": blind, "recovered": recovered, "pinned": pinned,
 		"heartbeat": base(drift.MonitorHeartbeat, drift.Info, "watching 64 objects"),
@@ -172,17 +174,18 @@ func TestPlainGolden(t *testing.T) {
 // in this order, before the summary.
 func TestHeadlineSaysWhetherToGetUp(t *testing.T) {
 	for name, want := range map[string]string{
-		"changed":           "CRITICAL · WEAKER · contoso · CA001",
-		"changed-lockout":   "CRITICAL · stronger · LOCKOUT RISK · contoso · CA009",
-		"changed-baseline":  "CRITICAL · WEAKER than baseline · contoso · CA001",
-		"changed-resolved":  "MEDIUM · stronger · RESOLVED · contoso · CA001",
-		"changed-announced": "LOW · WEAKER · announced · contoso · CA001",
-		"changed-staged":    "HIGH · WEAKER than baseline · contoso · CA203",
-		"reminder":          "CRITICAL · WEAKER than baseline · STILL OPEN · contoso · CA001",
-		"schema":            "LOW · neutral · contoso · ",
-		"guard-failed":      "HIGH · GUARD FAILED · contoso · ",
-		"blind":             "CRITICAL · BLIND · contoso · no reading",
-		"test":              "TEST · CRITICAL · contoso · ",
+		"changed":            "CRITICAL · WEAKER · contoso · CA001",
+		"changed-lockout":    "CRITICAL · stronger · LOCKOUT RISK · contoso · CA009",
+		"changed-baseline":   "CRITICAL · WEAKER than baseline · contoso · CA001",
+		"changed-resolved":   "MEDIUM · stronger · RESOLVED · contoso · CA001",
+		"changed-announced":  "LOW · WEAKER · announced · contoso · CA001",
+		"changed-staged":     "HIGH · WEAKER than baseline · contoso · CA203",
+		"reminder":           "CRITICAL · WEAKER than baseline · STILL OPEN · contoso · CA001",
+		"reminder-announced": "LOW · WEAKER than baseline · STILL OPEN · announced · contoso · CA001",
+		"schema":             "LOW · neutral · contoso · ",
+		"guard-failed":       "HIGH · GUARD FAILED · contoso · ",
+		"blind":              "CRITICAL · BLIND · contoso · no reading",
+		"test":               "TEST · CRITICAL · contoso · ",
 	} {
 		if got := Headline(examples()[name]); !strings.HasPrefix(got, want) {
 			t.Errorf("%s: got %q, want prefix %q", name, got, want)
@@ -272,7 +275,8 @@ func TestLinks(t *testing.T) {
 	blade := "/#view/Microsoft_AAD_ConditionalAccess/PolicyBlade/policyId/" + policyID
 	for _, c := range []struct{ name, got, want string }{
 		{"event", l.Event(e), "https://drift.example/watch/events/contoso-000000000042"},
-		{"reminder has no page", l.Event(&reminder), "https://drift.example/watch/"},
+		{"reminder has no page", l.Event(&reminder), "https://drift.example/watch/objects/contoso/policy/" + policyID},
+		{"heartbeat has no page", l.Event(&drift.Event{ID: "contoso-r-1", Type: drift.MonitorHeartbeat, Tenant: "contoso"}), "https://drift.example/watch/"},
 		{"odd id", l.Event(&odd), "https://drift.example/watch/events/contoso-1%2F..%2F..%2Fx%3Fy"},
 		{"no external address", Links{}.Event(e), ""},
 		{"not http", Links{External: "javascript://x/alert(1)"}.Event(e), ""},
