@@ -24,6 +24,7 @@ type Metrics struct {
 	Guard    *guard.Metrics
 
 	reloadOK, reloadTime prometheus.Gauge
+	started              prometheus.Gauge
 	expiry               *expiries
 }
 
@@ -39,12 +40,17 @@ func NewMetrics(version string) *Metrics {
 		reloadTime: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "cadrift_config_last_reload_success_timestamp_seconds", Help: "Time of the last load of the configuration that worked.",
 		}),
+		// process_start_time_seconds needs /proc/stat, which the shipped unit hides.
+		started: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "cadrift_start_time_seconds", Help: "Time at which the process started.",
+		}),
 		expiry: newExpiries(),
 	}
+	m.started.SetToCurrentTime()
 	reg.MustRegister(
 		buildInfo(version), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.reloadOK, m.reloadTime, m.expiry,
+		m.reloadOK, m.reloadTime, m.started, m.expiry,
 	)
 	return m
 }

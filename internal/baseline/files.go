@@ -2,9 +2,12 @@ package baseline
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/cadrift/cadrift/internal/canon"
 	"github.com/cadrift/cadrift/internal/drift"
@@ -19,13 +22,14 @@ const maxFile = 4 << 20
 func ReadDir(dir string) (out []drift.Object, kinds []drift.Kind, err error) {
 	seen := map[drift.Key]string{}
 	for _, kind := range drift.Kinds() {
-		paths, err := filepath.Glob(filepath.Join(dir, string(kind), "*.json"))
-		if err != nil {
+		paths, err := list(filepath.Join(dir, string(kind)))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
 			return nil, nil, fmt.Errorf("list baseline files: %w", err)
 		}
-		if info, err := os.Stat(filepath.Join(dir, string(kind))); err == nil && info.IsDir() {
-			kinds = append(kinds, kind)
-		}
+		kinds = append(kinds, kind)
 		for _, path := range paths {
 			obj, err := readFile(kind, path)
 			if err != nil {
@@ -42,6 +46,22 @@ func ReadDir(dir string) (out []drift.Object, kinds []drift.Kind, err error) {
 		return nil, nil, fmt.Errorf("read baseline: no KIND/NAME--ID.json files in %s (hint: cadrift baseline export %s)", dir, dir)
 	}
 	return out, kinds, nil
+}
+
+// list are the files of one folder. A folder that cannot be read is an error:
+// it must not pass for an empty one.
+func list(folder string) ([]string, error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".json") {
+			paths = append(paths, filepath.Join(folder, e.Name()))
+		}
+	}
+	return paths, nil
 }
 
 func readFile(kind drift.Kind, path string) (drift.Object, error) {
@@ -70,7 +90,7 @@ func Stamp(dir string) string {
 	h := sha256.New()
 	for _, kind := range drift.Kinds() {
 		folder := filepath.Join(dir, string(kind))
-		paths, err := filepath.Glob(filepath.Join(folder, "*.json"))
+		paths, err := list(folder)
 		fmt.Fprintln(h, err)
 		for _, path := range append(paths, folder) {
 			real, err := filepath.EvalSymlinks(path)

@@ -67,6 +67,24 @@ func (c Comparison) Finding(key drift.Key, current *drift.Object) (*drift.Findin
 	}, nil
 }
 
+// Closing says why there is no finding of an object any more.
+func (c Comparison) Closing(key drift.Key, current *drift.Object) string {
+	base, based := c.Baseline.Objects[key]
+	switch {
+	case !c.Baseline.Holds(key.Kind):
+		return "no longer compared, the baseline holds no " + key.Kind.Words()
+	case current == nil && key.Kind == drift.Group:
+		return "no longer compared, no policy excludes it"
+	case current == nil:
+		return "deleted, and no longer in the baseline"
+	case !based:
+		return "no longer compared, it is not in the baseline"
+	case base.Digest == current.Digest:
+		return "matches the baseline"
+	}
+	return "no drift from the baseline any more"
+}
+
 // Step says what became of a finding. Opened keeps now as its beginning;
 // updated keeps the beginning and who was told, and ends what is for exactly
 // one form: an acknowledgement, and being covered by an announcement.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -97,7 +98,8 @@ func (p *printer) tenant(t api.TenantStatus) {
 		}
 		p.line("  %s the baseline holds no %s: pin, import or accept to compare them", p.paint(warn, "not compared:"), strings.Join(kinds, ", no "))
 	}
-	if t.BaselineProblem != "" {
+	told := slices.ContainsFunc(t.Blind, func(b drift.Blind) bool { return b.Reason == drift.ReasonBaseline })
+	if t.BaselineProblem != "" && !told { // no pass has noted it yet
 		p.line("  %s %s", p.paint(bad, "baseline files not read, the last good baseline stays:"), words.Clean(t.BaselineProblem, lineRunes))
 	}
 	for _, x := range t.Expectations {

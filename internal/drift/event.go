@@ -60,7 +60,7 @@ const (
 // Reason is the bounded cause of a blind spot, the label of cadrift_blind.
 type Reason string
 
-// The reasons of the contract.
+// The reasons of the contract, and baseline.
 const (
 	ReasonCredential   Reason = "credential"
 	ReasonPermission   Reason = "permission"
@@ -71,6 +71,7 @@ const (
 	ReasonInconsistent Reason = "inconsistent"
 	ReasonUnknownEnum  Reason = "unknown_enum"
 	ReasonStore        Reason = "store"
+	ReasonBaseline     Reason = "baseline" // its files cannot be read
 	ReasonHidden       Reason = "hidden_objects"
 	ReasonAudit        Reason = "audit"
 	ReasonNames        Reason = "names"
@@ -81,7 +82,7 @@ const (
 func Reasons() []Reason {
 	return []Reason{
 		ReasonCredential, ReasonPermission, ReasonThrottled, ReasonUnreachable, ReasonIncomplete,
-		ReasonQuarantine, ReasonInconsistent, ReasonUnknownEnum, ReasonStore,
+		ReasonQuarantine, ReasonInconsistent, ReasonUnknownEnum, ReasonStore, ReasonBaseline,
 		ReasonHidden, ReasonAudit, ReasonNames, ReasonGroups,
 	}
 }

@@ -6,6 +6,7 @@ import "github.com/prometheus/client_golang/prometheus"
 type Metrics struct {
 	missing  *prometheus.GaugeVec
 	accounts *prometheus.GaugeVec
+	unusable *prometheus.GaugeVec
 	writes   *prometheus.CounterVec
 }
 
@@ -18,11 +19,14 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		accounts: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "cadrift_emergency_accounts_usable", Help: "Configured emergency accounts and groups that exist, are enabled and cloud-only; absent while one cannot be read.",
 		}, []string{"tenant"}),
+		unusable: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "cadrift_emergency_accounts_unusable", Help: "Configured emergency accounts and groups that the directory shows as gone, disabled, synced or kept by a rule.",
+		}, []string{"tenant"}),
 		writes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "cadrift_guard_writes_total", Help: "Writes of the emergency-access guard by result.",
 		}, []string{"tenant", "result"}),
 	}
-	reg.MustRegister(m.missing, m.accounts, m.writes)
+	reg.MustRegister(m.missing, m.accounts, m.unusable, m.writes)
 	return m
 }
 
@@ -33,6 +37,7 @@ func (m *Metrics) describe(g *Guard) {
 	}
 	m.missing.WithLabelValues(g.o.Tenant)
 	m.accounts.WithLabelValues(g.o.Tenant)
+	m.unusable.WithLabelValues(g.o.Tenant)
 	for _, s := range []stage{verified, unverified, refused, failed, unknown} {
 		m.writes.WithLabelValues(g.o.Tenant, string(s))
 	}
@@ -52,23 +57,29 @@ func (m *Metrics) planned(g *Guard) {
 	m.missing.WithLabelValues(g.o.Tenant).Set(float64(n))
 }
 
-// usable counts the accounts that would help; the guard's lock is held. While
-// the directory does not say there is no number to give: 0 would be a lie.
+// usable counts the accounts that would help, and those that would not; the
+// guard's lock is held. While the directory does not say of one there is no
+// number of those that would: 0 would be a lie. Those that would not are never
+// fewer than it says.
 func (m *Metrics) usable(g *Guard) {
 	if m == nil {
 		return
 	}
-	n := 0
+	usable, unusable := 0, 0
 	for _, a := range g.accounts {
-		if a.unseen {
-			m.accounts.DeleteLabelValues(g.o.Tenant)
-			return
-		}
-		if a.usable {
-			n++
+		switch {
+		case a.usable:
+			usable++
+		case !a.unseen:
+			unusable++
 		}
 	}
-	m.accounts.WithLabelValues(g.o.Tenant).Set(float64(n))
+	m.unusable.WithLabelValues(g.o.Tenant).Set(float64(unusable))
+	if usable+unusable < len(g.accounts) {
+		m.accounts.DeleteLabelValues(g.o.Tenant)
+		return
+	}
+	m.accounts.WithLabelValues(g.o.Tenant).Set(float64(usable))
 }
 
 func (m *Metrics) wrote(tenant string, result stage) {
@@ -82,5 +93,6 @@ func (m *Metrics) Forget(tenant string) {
 	match := prometheus.Labels{"tenant": tenant}
 	m.missing.DeletePartialMatch(match)
 	m.accounts.DeletePartialMatch(match)
+	m.unusable.DeletePartialMatch(match)
 	m.writes.DeletePartialMatch(match)
 }

@@ -183,7 +183,7 @@ func (g *Guard) reverse(in intent, fresh drift.Object) (body []byte, stop string
 		err = checkWithdrawal(fresh.Raw, body, in.Add.Users, in.Add.Groups)
 	}
 	if err != nil {
-		return nil, "refused by the second check: " + err.Error()
+		return nil, secondCheck + err.Error()
 	}
 	if hidden := strings.Contains(string(body), unknownMember); hidden {
 		return nil, "unknown_enum: Graph hides a member of the exclusions"

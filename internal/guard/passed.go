@@ -191,6 +191,7 @@ func (g *Guard) permitted(ctx context.Context, now time.Time) (bool, error) {
 	if _, err := g.o.Journal.Record(nil, []drift.Event{e}, nil); err != nil {
 		return false, fmt.Errorf("record missing permission: %w", err)
 	}
+	g.o.Metrics.wrote(g.o.Tenant, refused)
 	g.permissionTold = true
 	return false, nil
 }
@@ -227,6 +228,9 @@ func (g *Guard) tellRefusals(rows []Row, now time.Time) error {
 		if _, err := g.o.Journal.Record([]drift.Entry{told}, events, nil); err != nil {
 			return fmt.Errorf("record refusal: %w", err)
 		}
+		if text != "" {
+			g.o.Metrics.wrote(g.o.Tenant, refused)
+		}
 		g.mu.Lock()
 		g.told[id] = text
 		g.mu.Unlock()
@@ -253,6 +257,7 @@ func (g *Guard) tellWaiting(rows []Row, now time.Time) error {
 	if _, err := g.o.Journal.Record([]drift.Entry{told}, []drift.Event{e}, nil); err != nil {
 		return fmt.Errorf("record spent budget: %w", err)
 	}
+	g.o.Metrics.wrote(g.o.Tenant, refused)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.hourTold = now
@@ -268,7 +273,7 @@ func (g *Guard) trip(rows []Row, now time.Time) error {
 			why += "; last taken away in " + who.event
 		}
 		e := g.event(drift.GuardFailed, drift.High, now)
-		e.Policy, e.Result, e.Reason, e.Actor = &r.Object, string(failed), why, who.actor
+		e.Policy, e.Result, e.Reason, e.Actor = &r.Object, string(refused), why, who.actor
 		e.Summary = drift.Visible(r.Object.Name) + ": the guard gives up, another automation removes the emergency exclusion each time"
 		if who.actor != nil {
 			e.Summary += ", the last time " + actorWords(who.actor)
@@ -290,6 +295,7 @@ func (g *Guard) stop(policy drift.Ref, s stopRecord, e drift.Event) error {
 	if _, err := g.o.Journal.Record([]drift.Entry{record}, []drift.Event{e}, nil); err != nil {
 		return fmt.Errorf("record stop: %w", err)
 	}
+	g.o.Metrics.wrote(g.o.Tenant, refused)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.stops[fold(policy.ID)] = s

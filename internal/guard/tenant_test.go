@@ -417,8 +417,11 @@ func TestFight(t *testing.T) {
 		if n := len(r.patches()); n != 3 {
 			t.Errorf("%d writes, want 3", n)
 		}
-		if e := r.last(drift.GuardFailed); !strings.Contains(e.Reason, "a fight") || e.Policy.ID != id {
+		if e := r.last(drift.GuardFailed); !strings.Contains(e.Reason, "a fight") || e.Policy.ID != id || e.Result != "refused" {
 			t.Errorf("got %+v", e)
+		}
+		if n := r.refusals(); n != 1 {
+			t.Errorf("guard_writes_total{result=refused} is %v after a fight, want 1: the rule CadriftGuardRefused asks for it", n)
 		}
 		r.close()
 		r.open()
@@ -448,6 +451,9 @@ func TestBrakes(t *testing.T) {
 			t.Errorf("the hour's budget: %d writes, want 2", n)
 		}
 		r.expect("guard.armed", "guard.written", "guard.written", "guard.refused")
+		if n := r.refusals(); n != 1 {
+			t.Errorf("guard_writes_total{result=refused} is %v with a spent hour, want 1", n)
+		}
 		// A person grants more; the budget per policy stays, and so does the hour's.
 		for range 2 {
 			r.must(r.watcher.Exclusive(context.Background(), func() error {
@@ -477,6 +483,9 @@ func TestRefusalStopsThePolicy(t *testing.T) {
 		})
 		r.passes(5)
 		r.expect("guard.armed", "guard.failed")
+		if n := r.refusals(); n != 1 {
+			t.Errorf("guard_writes_total{result=refused} is %v after a refusal of Graph, want 1", n)
+		}
 		if e := r.last(drift.GuardFailed); sent != 1 || !strings.Contains(e.Reason, "1085") || len(r.patches()) != 0 {
 			t.Errorf("%d sent, %+v", sent, e)
 		}
@@ -503,6 +512,9 @@ func TestUnusableAccountsAreNeverWritten(t *testing.T) {
 		}
 		if got := testutil.ToFloat64(gauge(t, r.reg, "cadrift_emergency_accounts_usable")); got != 0 {
 			t.Errorf("%v accounts are usable", got)
+		}
+		if got := testutil.ToFloat64(gauge(t, r.reg, "cadrift_emergency_accounts_unusable")); got != 2 {
+			t.Errorf("%v accounts are unusable, want 2: both were lost before the first look", got)
 		}
 	})
 }

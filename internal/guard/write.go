@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/cadrift/cadrift/internal/canon"
@@ -40,7 +41,10 @@ func (g *Guard) write(ctx context.Context, o order) (more bool, err error) {
 	if stop != "" {
 		in.Stage, in.Note = void, stop
 		g.o.Logger.Info("guard did not write", "tenant", g.o.Tenant, "policy", in.Policy.ID, "reason", stop)
-		return ctx.Err() == nil, g.keep(in, nil, nil)
+		if err := g.keep(in, nil, nil); err != nil || !strings.HasPrefix(stop, secondCheck) || in.Undo != "" {
+			return ctx.Err() == nil, err
+		}
+		return ctx.Err() == nil, g.refusedByCheck(in, fresh)
 	}
 	fault := g.patch(ctx, in, body)
 	if again(fault) {
@@ -122,6 +126,10 @@ func (g *Guard) known(id string) *drift.Object {
 	return nil
 }
 
+// secondCheck begins the words of a body that [checkAdds] or [checkWithdrawal]
+// refused.
+const secondCheck = "refused by the second check: "
+
 // grow makes the body of an ordinary write: what the intent announced and the
 // fresh reading still lacks.
 func (g *Guard) grow(in *intent, fresh drift.Object) (body []byte, stop string) {
@@ -141,7 +149,7 @@ func (g *Guard) grow(in *intent, fresh drift.Object) (body []byte, stop string) 
 	}
 	if err != nil {
 		g.o.Logger.Error("guard body refused by the second check", "tenant", g.o.Tenant, "policy", in.Policy.ID, "err", err)
-		return nil, "refused by the second check: " + err.Error()
+		return nil, secondCheck + err.Error()
 	}
 	return body, ""
 }
@@ -190,7 +198,6 @@ func (g *Guard) result(ctx context.Context, in intent, fresh drift.Object, fault
 		g.o.Metrics.wrote(g.o.Tenant, unknown)
 	case fault.Status == http.StatusBadRequest || fault.Status == http.StatusForbidden:
 		in.Stage, in.Note = refused, fault.Error()
-		g.o.Metrics.wrote(g.o.Tenant, refused)
 		return false, g.refusedByGraph(in, fresh, now)
 	default:
 		in.Stage, in.Note = void, fault.Error()
@@ -246,6 +253,16 @@ func (g *Guard) refusedByGraph(in intent, fresh drift.Object, now time.Time) err
 	e.Policy, e.Added, e.Result, e.Reason = &in.Policy, in.Add.all(), string(refused), in.Note
 	e.Summary = fmt.Sprintf("%s: Graph refused the emergency exclusion; this policy is not written again until it changes", drift.Visible(in.Policy.Name))
 	return g.stop(in.Policy, stopRecord{Policy: in.Policy, Why: "Graph refused the write: " + in.Note, Time: now, Digest: fresh.Digest}, e)
+}
+
+// refusedByCheck stops the policy in the form for which the guard would have
+// sent a body that does more than it may.
+func (g *Guard) refusedByCheck(in intent, fresh drift.Object) error {
+	now := time.Now().UTC()
+	e := g.event(drift.GuardRefused, drift.Medium, now)
+	e.Policy, e.Added, e.Result, e.Reason = &in.Policy, in.Add.all(), string(refused), in.Note
+	e.Summary = drift.Visible(in.Policy.Name) + ": not written: " + in.Note
+	return g.stop(in.Policy, stopRecord{Policy: in.Policy, Why: in.Note, Time: now, Digest: fresh.Digest}, e)
 }
 
 // exclusions are the two lists of a policy; empty where it cannot be read.

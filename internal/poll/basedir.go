@@ -1,6 +1,8 @@
 package poll
 
 import (
+	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -15,6 +17,24 @@ type dirState struct {
 	problem string
 }
 
+// vanished refuses files that lack a folder which they had when they became
+// the baseline: that is half a checkout until a person says otherwise, with an
+// empty folder that there shall be no such object, or by taking the kind out of
+// watch that nobody looks at it.
+func (w *Watcher) vanished(kinds []drift.Kind) error {
+	last := w.state.Baseline
+	if last == nil || last.By != w.o.BaselineDir {
+		return nil
+	}
+	for _, kind := range w.o.Kinds {
+		if last.Holds(kind) && !slices.Contains(kinds, kind) {
+			return fmt.Errorf("read baseline: the folder %s is gone (hint: an empty one says that there shall be no %s)",
+				filepath.Join(w.o.BaselineDir, string(kind)), plural(kind))
+		}
+	}
+	return nil
+}
+
 // readDirAtStart makes the files the baseline. Files that cannot be read stop
 // the start: there is no last good baseline to keep unless one is stored.
 func (w *Watcher) readDirAtStart() error {
@@ -22,6 +42,9 @@ func (w *Watcher) readDirAtStart() error {
 		return nil
 	}
 	objects, kinds, err := baseline.ReadDir(w.o.BaselineDir)
+	if err == nil {
+		err = w.vanished(kinds)
+	}
 	if err != nil {
 		if w.state.Baseline == nil {
 			return err
@@ -50,6 +73,9 @@ func (w *Watcher) rereadDir(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err == nil {
+		err = w.vanished(kinds)
+	}
+	if err == nil {
 		err = w.adopt(objects, kinds, now)
 	}
 	if err != nil {
@@ -60,7 +86,7 @@ func (w *Watcher) rereadDir(now time.Time) {
 }
 
 // tellDirProblem logs a problem of the files once; the status names it until
-// they can be read.
+// they can be read, and the passes tell it as a blind spot.
 func (w *Watcher) tellDirProblem(err error) {
 	if w.dir.problem != err.Error() {
 		w.o.Logger.Error("baseline files not read, the last good baseline stays", "tenant", w.o.Tenant, "err", err)
@@ -74,7 +100,7 @@ func (w *Watcher) adopt(objects []drift.Object, kinds []drift.Kind, now time.Tim
 	if err != nil {
 		return err
 	}
-	b.Kinds = union(b.Kinds, kinds)
+	b.Kinds = kinds
 	if w.state.Baseline != nil && w.state.Baseline.Digest == b.Digest && slices.Equal(w.state.Baseline.Kinds, b.Kinds) {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cadrift/cadrift/internal/baseline"
@@ -179,21 +180,27 @@ func (w *Watcher) rebaseOne(c baseline.Comparison, key drift.Key, commit *drift.
 	if current == nil && !slices.Contains(w.state.Seen, key.Kind) {
 		return nil // never read: nothing is known to be missing
 	}
-	f, err := c.Finding(key, current)
-	if err != nil {
-		return err
-	}
-	w.shift(key, f, c.Now, commit)
-	return nil
+	return w.shift(c, key, current, commit)
 }
 
-// pinned is the baseline.pinned event of a new baseline.
+// pinned is the baseline.pinned event of a new baseline. It names the kinds
+// that the last one held and this one does not: their drift closes with it.
 func (w *Watcher) pinned(b *drift.Baseline, now time.Time) drift.Event {
-	return drift.Event{
+	e := drift.Event{
 		Time: now, Type: drift.BaselinePinned, Tenant: w.o.Tenant, TenantID: w.o.TenantID,
 		Severity: drift.Medium, Reason: b.Reason, By: b.By, Digest: b.Digest.String(),
 		Summary: fmt.Sprintf("%d objects are the baseline now, by %s: %s", len(b.Objects), drift.Visible(b.By), drift.Visible(b.Reason)),
 	}
+	var dropped []string
+	for _, kind := range w.o.Kinds {
+		if w.state.Baseline.Holds(kind) && !b.Holds(kind) {
+			dropped = append(dropped, plural(kind))
+		}
+	}
+	if len(dropped) > 0 {
+		e.Summary += "; no longer compared: " + strings.Join(dropped, ", ")
+	}
+	return e
 }
 
 // autoPin makes the first complete snapshot the baseline, when asked to.

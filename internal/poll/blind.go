@@ -120,6 +120,9 @@ func (w *Watcher) sights(readings []reading, a *assessment) map[drift.Reason]sig
 	w.sightStale(a, out)
 	w.sightQuarantine(readings, a, out)
 	w.sightUnknown(a, out)
+	if w.dir.problem != "" {
+		out[drift.ReasonBaseline] = sight{text: "baseline files not read, the last good baseline stays: " + w.dir.problem}
+	}
 	for reason, text := range w.o.Beside.Limits() {
 		out[reason] = sight{text: text}
 	}

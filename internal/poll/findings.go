@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/cadrift/cadrift/internal/baseline"
 	"github.com/cadrift/cadrift/internal/drift"
@@ -93,19 +92,18 @@ func (a *assessor) awaited() []drift.Key {
 }
 
 func (a *assessor) reckonOne(key drift.Key) error {
-	f, err := a.comparison().Finding(key, a.current(key))
+	return a.w.shift(a.comparison(), key, a.current(key), &a.out.commit)
+}
+
+// shift puts into the commit what became of one finding without its object,
+// whose form is current, changing. Opening and closing are told as drift with cause "baseline"; a new
+// verdict alone is recorded: the event of whatever caused it (a location
+// became trusted) names the affected policies.
+func (w *Watcher) shift(c baseline.Comparison, key drift.Key, current *drift.Object, commit *drift.Commit) error {
+	f, err := c.Finding(key, current)
 	if err != nil {
 		return err
 	}
-	a.w.shift(key, f, a.now, &a.out.commit)
-	return nil
-}
-
-// shift puts into the commit what became of one finding without its object
-// changing. Opening and closing are told as drift with cause "baseline"; a new
-// verdict alone is recorded: the event of whatever caused it (a location
-// became trusted) names the affected policies.
-func (w *Watcher) shift(key drift.Key, f *drift.Finding, now time.Time, commit *drift.Commit) {
 	var old *drift.Finding
 	var told []string
 	if o, ok := w.state.Findings[key]; ok {
@@ -113,20 +111,20 @@ func (w *Watcher) shift(key drift.Key, f *drift.Finding, now time.Time, commit *
 	}
 	s := baseline.Step(old, f)
 	if s == drift.DriftNone || s == drift.DriftUpdated && baseline.SameVerdict(old, f) {
-		return
+		return nil
 	}
 	e := drift.Event{
-		Time: now, Type: drift.DriftChanged, Cause: "baseline",
+		Time: c.Now, Type: drift.DriftChanged, Cause: "baseline",
 		Tenant: w.o.Tenant, TenantID: w.o.TenantID,
 		Direction: new(drift.Neutral), Severity: drift.Low,
 	}
 	baseline.Fill(&e, s, f)
 	if s == drift.DriftResolved {
 		e.Object = &old.Object
-		e.Summary = drift.Visible(old.Object.Name) + ": matches the baseline"
+		e.Summary = drift.Visible(old.Object.Name) + ": " + c.Closing(key, current)
 		commit.Closed = append(commit.Closed, key)
 		commit.Events = append(commit.Events, w.route(e, told))
-		return
+		return nil
 	}
 	e.Object = &f.Object
 	e.Summary = f.Summary + " (against the baseline)"
@@ -137,6 +135,7 @@ func (w *Watcher) shift(key drift.Key, f *drift.Finding, now time.Time, commit *
 	if s == drift.DriftOpened || !baseline.SamePatch(old.BaselinePatch, f.BaselinePatch) {
 		commit.Events = append(commit.Events, ne)
 	}
+	return nil
 }
 
 // union is both lists as one sorted set.

@@ -99,7 +99,7 @@ func (w *Watcher) blockedLocked() string {
 	for _, reason := range drift.Reasons() {
 		c, open := w.blind[reason]
 		switch reason {
-		case drift.ReasonUnknownEnum, drift.ReasonHidden, drift.ReasonAudit, drift.ReasonNames, drift.ReasonGroups:
+		case drift.ReasonUnknownEnum, drift.ReasonBaseline, drift.ReasonHidden, drift.ReasonAudit, drift.ReasonNames, drift.ReasonGroups:
 			continue // such a policy is refused by itself, the rest is sound
 		}
 		if open && (len(c.Kinds) == 0 || slices.Contains(c.Kinds, drift.Policy)) {

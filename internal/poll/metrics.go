@@ -17,6 +17,7 @@ type Metrics struct {
 	duration  *prometheus.HistogramVec
 	interval  *prometheus.GaugeVec
 	lastGood  *prometheus.GaugeVec
+	overdue   *prometheus.GaugeVec
 	objects   *prometheus.GaugeVec
 	policies  *prometheus.GaugeVec
 	baseline  *prometheus.GaugeVec
@@ -42,6 +43,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"tenant"}),
 		interval:  gauge("cadrift_poll_interval_seconds", "Shortest time between two passes by the schedule.", "tenant"),
 		lastGood:  gauge("cadrift_last_successful_poll_timestamp_seconds", "Time of the last good pass; absent until there was one.", "tenant"),
+		overdue:   gauge("cadrift_poll_overdue_timestamp_seconds", "Time from which the last good pass is too old: three more were due by the schedule; absent until there was one.", "tenant"),
 		objects:   gauge("cadrift_objects", "Objects watched.", "tenant", "kind"),
 		policies:  gauge("cadrift_policies", "Conditional Access policies by state.", "tenant", "state"),
 		baseline:  gauge("cadrift_baseline_timestamp_seconds", "Time the baseline was pinned; 0 without one.", "tenant"),
@@ -52,7 +54,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"tenant", "event", "severity"}),
 		blind: gauge("cadrift_blind", "1 while the tenant cannot be seen for this reason.", "tenant", "reason"),
 	}
-	reg.MustRegister(m.polls, m.duration, m.interval, m.lastGood, m.objects, m.policies, m.baseline, m.driftOpen, m.acked, m.events, m.blind)
+	reg.MustRegister(m.polls, m.duration, m.interval, m.lastGood, m.overdue, m.objects, m.policies, m.baseline, m.driftOpen, m.acked, m.events, m.blind)
 	return m
 }
 
@@ -81,7 +83,7 @@ func (m *Metrics) Forget(tenant string) {
 	match := prometheus.Labels{"tenant": tenant}
 	for _, v := range []interface {
 		DeletePartialMatch(prometheus.Labels) int
-	}{m.polls, m.duration, m.interval, m.lastGood, m.objects, m.policies, m.baseline, m.driftOpen, m.acked, m.events, m.blind} {
+	}{m.polls, m.duration, m.interval, m.lastGood, m.overdue, m.objects, m.policies, m.baseline, m.driftOpen, m.acked, m.events, m.blind} {
 		v.DeletePartialMatch(match)
 	}
 }
@@ -124,6 +126,7 @@ func (m *Metrics) committed(w *Watcher, done drift.Committed) {
 func (m *Metrics) sight(w *Watcher) {
 	if !w.lastGood.IsZero() {
 		m.lastGood.WithLabelValues(w.o.Tenant).Set(seconds(w.lastGood))
+		m.overdue.WithLabelValues(w.o.Tenant).Set(seconds(w.o.Schedule.Overdue(w.lastGood)))
 	}
 	for _, reason := range drift.Reasons() {
 		v := 0.0

@@ -289,3 +289,26 @@ func TestRestartTellsWhatHappenedMeanwhile(t *testing.T) {
 		expect(t, r.events(), "updated CA001 weaker critical")
 	})
 }
+
+// The metric follows the last good pass and nothing else, a restart included.
+func TestOverdueIsExported(t *testing.T) {
+	inRig(t, nil, func(r *rig) {
+		const name = "cadrift_poll_overdue_timestamp_seconds"
+		r.pass()
+		want := float64(time.Now().Add(3 * time.Minute).Unix()) // @every rounds to the second
+		if got := r.gauge(name); got != want {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		r.tenant.RemoveApp(clientID)
+		time.Sleep(time.Hour)
+		r.pass()
+		if st := r.watcher.Status(); st.LastResult != poll.Failed {
+			t.Fatalf("the pass without credentials: %s", st.LastResult)
+		}
+		r.close()
+		r.open()
+		if got := r.gauge(name); got != want {
+			t.Errorf("after failed passes and a restart: got %v, want %v", got, want)
+		}
+	})
+}

@@ -71,6 +71,24 @@ func (s Schedule) String() string { return s.spec }
 // Next is the first due time after t.
 func (s Schedule) Next(t time.Time) time.Time { return s.next.Next(t) }
 
+// Overdue is when a good pass at t is too old: three more were due since, and
+// two minutes went by. A schedule that pauses at night is not overdue until the
+// morning; one that is over counts by the day, as the loop does.
+func (s Schedule) Overdue(t time.Time) time.Time {
+	at := t.Local() // the zone in which the loop reads a spec without one
+	for range 3 {
+		next := s.Next(at)
+		if next.IsZero() {
+			next = at.Add(24 * time.Hour)
+		}
+		at = next
+	}
+	if soonest := t.Add(2 * time.Minute); at.Before(soonest) {
+		return soonest
+	}
+	return at
+}
+
 // Interval is the shortest gap among the next due times, the measure of
 // "three missed intervals".
 func (s Schedule) Interval(now time.Time) time.Duration {

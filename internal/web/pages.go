@@ -102,14 +102,20 @@ type verdict struct {
 // firstLine picks the one thing to say first:
 //
 //	open drift             the most severe one, however little we see
-//	a blind spot           that part of the watch is not held
+//	a blind spot           that part of the watch is not held, or that the
+//	                       baseline is an old one, when it is only that
 //	no tenant was read     waiting
 //	nothing                all quiet
 func firstLine(o Overview, drifts []drift.Finding, now time.Time) verdict {
-	blind, unread := 0, 0
+	blind, files, unread := 0, 0, 0
 	var oldest time.Time
 	for _, t := range o.Tenants {
 		blind += len(t.Blind)
+		for _, b := range t.Blind {
+			if b.Reason == drift.ReasonBaseline {
+				files++
+			}
+		}
 		if t.LastGood.IsZero() {
 			unread++
 		} else if oldest.IsZero() || t.LastGood.Before(oldest) {
@@ -137,6 +143,8 @@ func firstLine(o Overview, drifts []drift.Finding, now time.Time) verdict {
 			text += fmt.Sprintf(", %d %s", n, worst)
 		}
 		return verdict{worst.String(), text, seen}
+	case blind > 0 && blind == files:
+		return verdict{"high", "The baseline files cannot be read", seen}
 	case blind > 0:
 		return verdict{"high", "Not everything can be seen", seen}
 	case unread > 0:

@@ -325,6 +325,7 @@ func TestFirstLine(t *testing.T) {
 		{Overview{Tenants: []Tenant{seen}}, nil, "good", "All quiet"},
 		{Overview{Tenants: []Tenant{seen, {}}}, nil, "low", "Waiting for the first reading"},
 		{Overview{Tenants: []Tenant{{LastGood: now, Blind: []drift.Blind{{}}}}}, nil, "high", "Not everything can be seen"},
+		{Overview{Tenants: []Tenant{{LastGood: now, Blind: []drift.Blind{{Reason: drift.ReasonBaseline}}}}}, nil, "high", "The baseline files cannot be read"},
 		{Overview{}, []drift.Finding{{Severity: drift.High}, {Severity: drift.Low}}, "high", "2 drifts open, 1 high"},
 		{Overview{}, []drift.Finding{{Severity: drift.Low}}, "low", "1 drift open"},
 	}

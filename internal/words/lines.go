@@ -240,6 +240,8 @@ func againstBaseline(e *drift.Event) string {
 		text = "drift opened"
 	case e.Drift == drift.DriftUpdated:
 		text = "drift goes on"
+	case e.Drift == drift.DriftResolved && e.Cause == "baseline":
+		text = "drift resolved"
 	case e.Drift == drift.DriftResolved:
 		text = "as approved again, drift resolved"
 	case e.Drift == drift.DriftNone:

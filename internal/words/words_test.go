@@ -63,6 +63,10 @@ func examples() map[string]*drift.Event {
 	resolved.Direction, resolved.Severity, resolved.Drift = new(drift.Stronger), drift.Medium, drift.DriftResolved
 	resolved.Summary = "CA001: Require MFA for all users: state off → on"
 
+	dropped := *moved
+	dropped.Drift, dropped.DriftDirection, dropped.DriftSeverity = drift.DriftResolved, new(drift.Neutral), new(drift.Low)
+	dropped.Summary = "CA001: Require MFA for all users: no longer compared, the baseline holds no policy"
+
 	expected := switchedOff()
 	expected.DeliveredSeverity = new(drift.Low)
 	expected.Expected = &drift.Expectation{ID: "x1", Pattern: "CA001*", Until: at("22:00:00"), Reason: "change 4711", By: "uid 1000"}
@@ -146,7 +150,7 @@ func examples() map[string]*drift.Event {
 	pinned.Reason, pinned.By, pinned.Digest = "quarterly review", "uid 1000 (root)", "9f86d081884c7d659a2feaa0c55ad015"
 
 	return map[string]*drift.Event{
-		"changed": switchedOff(), "changed-lockout": lockout, "changed-baseline": moved, "changed-resolved": resolved,
+		"changed": switchedOff(), "changed-lockout": lockout, "changed-baseline": moved, "changed-resolved": resolved, "changed-dropped": &dropped,
 		"changed-announced": expected, "changed-location": location, "changed-recreated": recreated,
 		"changed-deleted": deleted, "changed-created": created, "changed-staged": staged,
 		"reminder": reminder, "reminder-announced": &quiet, "attributed": attributed, "schema": schema,
