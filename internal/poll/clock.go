@@ -38,12 +38,6 @@ func (w wait) left(now time.Time) time.Duration {
 	return min(w.due.Sub(wall(now)), w.length-now.Sub(w.begin))
 }
 
-// lapsed tells whether a time is long enough ago. One that lies ahead was noted
-// before the clock was set back: nobody knows how long ago that was.
-func lapsed(at time.Time, long time.Duration, now time.Time) bool {
-	return now.Sub(at) >= long || at.After(now)
-}
-
 // compareClocks notes how far our clock is from Graph's, by the reading that
 // puts them closest together: the time on an answer may be that of a cache.
 func (w *Watcher) compareClocks(readings []reading) {

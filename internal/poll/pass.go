@@ -168,7 +168,7 @@ func (w *Watcher) conclude(readings []reading, ev evidence, now time.Time) error
 	good := w.result != Failed
 	w.compareClocks(readings)
 	w.watchBlindness(readings, &a, now)
-	if good && (!a.commit.Empty() || lapsed(w.flushed, flushEvery, now)) {
+	if good && (!a.commit.Empty() || drift.Lapsed(w.flushed, flushEvery, now)) {
 		a.commit.LastGood = now
 	}
 	if err := w.settleLocked(a, now); err != nil || w.degraded {

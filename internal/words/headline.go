@@ -53,6 +53,7 @@ func summary(e *drift.Event) string {
 //	drift.reminder    severity, direction than baseline, STILL OPEN, LOCKOUT RISK
 //	test              TEST first, so that nobody gets up for it
 //	everything else   severity and the word of the type
+//	any               CREDENTIAL MISUSED: written as cadrift, and not by it
 func marks(e *drift.Event) []string {
 	severity, direction := Verdict(e)
 	out := []string{strings.ToUpper(severity.String())}
@@ -72,6 +73,9 @@ func marks(e *drift.Event) []string {
 	}
 	if e.Locks() {
 		out = append(out, "LOCKOUT RISK")
+	}
+	if e.Misused() {
+		out = append(out, "CREDENTIAL MISUSED")
 	}
 	if e.Expected != nil {
 		out = append(out, "announced")

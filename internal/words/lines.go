@@ -183,18 +183,7 @@ func who(e *drift.Event) string {
 		}
 		return ""
 	}
-	name := drift.Visible(a.Name)
-	if name == "" {
-		name = drift.Visible(a.ID)
-	}
-	switch a.Kind {
-	case "microsoft":
-		name = "Microsoft: " + name
-	case "cadrift":
-		name = "cadrift itself"
-	case "app":
-		name = "app " + name
-	}
+	name := a.Words()
 	if !a.Time.IsZero() {
 		name += ", " + clock(a.Time)
 	}

@@ -126,6 +126,8 @@ func examples() map[string]*drift.Event {
 	reminder.Drift, reminder.DriftDirection, reminder.DriftSeverity = drift.DriftUpdated, new(drift.Weaker), new(drift.Critical)
 	attributed := base(drift.EventAttributed, drift.Low, "CA001: state on → off was alex@contoso.example")
 	attributed.About, attributed.Actor = "contoso-000000000042", switchedOff().Actor
+	misused := base(drift.EventAttributed, drift.High, "CA001: updated by somebody with cadrift's own credential, but not cadrift (the app Watcher)")
+	misused.About, misused.Actor = attributed.About, &drift.Actor{Kind: "app", ID: "x", Name: "Watcher", Time: at("19:59:12"), OwnCredential: true}
 	schema := base(drift.SchemaChanged, drift.Low, "12 policies have a new property")
 	schema.Direction, schema.Kinds = new(drift.Neutral), []drift.Kind{drift.Policy}
 	armed := base(drift.GuardArmed, drift.Medium, "guard armed with 2 accounts")
@@ -147,7 +149,7 @@ func examples() map[string]*drift.Event {
 		"changed": switchedOff(), "changed-lockout": lockout, "changed-baseline": moved, "changed-resolved": resolved,
 		"changed-announced": expected, "changed-location": location, "changed-recreated": recreated,
 		"changed-deleted": deleted, "changed-created": created, "changed-staged": staged,
-		"reminder": reminder, "attributed": attributed, "schema": schema,
+		"reminder": reminder, "attributed": attributed, "attributed-misused": misused, "schema": schema,
 		"guard-armed": armed, "guard-written": written, "guard-refused": refused, "guard-failed": failed,
 		"blind": blind, "recovered": recovered, "pinned": pinned,
 		"heartbeat": base(drift.MonitorHeartbeat, drift.Info, "watching 64 objects"),
