@@ -100,7 +100,7 @@ func TestWithoutAnything(t *testing.T) {
 func TestDrifts(t *testing.T) {
 	r := newRig(t)
 	r.fill()
-	contains(t, r.want(0, "drifts"), "critical  weaker    LOCKOUT RISK  CA001: state on → off", "contoso, open for 1 h", "    State: on → off")
+	contains(t, r.want(0, "drifts"), "critical  weaker    LOCKOUT RISK  CA001: state on → off", "contoso, open for 1 h, by kim@contoso.example, ", "    State: on → off")
 	r.want(2, "drifts", "--exit-code")
 	var doc api.Drifts
 	if err := json.Unmarshal([]byte(r.want(2, "drifts", "--exit-code", "--output", "json")), &doc); err != nil || len(doc.Drifts) != 1 || !doc.Baseline {
