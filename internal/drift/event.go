@@ -172,8 +172,10 @@ type Event struct {
 	Actor    *Actor       `json:"actor,omitempty"`
 
 	// Reason and Kinds belong to monitor.* (a Reason), guard.* and
-	// baseline.pinned (free text).
+	// baseline.pinned (free text). Detail is what a monitor.* says to those who
+	// know Graph.
 	Reason string `json:"reason,omitempty"`
+	Detail string `json:"detail,omitempty"`
 	Kinds  []Kind `json:"kinds,omitempty"`
 	// Policy, Added and Result belong to guard.*; By and Digest to
 	// baseline.pinned; About to event.attributed (an event id).

@@ -63,7 +63,7 @@ func marks(e *drift.Event) []string {
 	case drift.TestEvent:
 		return []string{"TEST", out[0]}
 	default:
-		out = append(out, typeWord(e.Type))
+		out = append(out, TypeWord(e.Type))
 	}
 	if e.Type == drift.DriftReminder {
 		out = append(out, "STILL OPEN")
@@ -83,9 +83,13 @@ func marks(e *drift.Event) []string {
 	return out
 }
 
-// typeWord names an event that is not a change in a word or two.
-func typeWord(t drift.EventType) string {
+// TypeWord names the type of an event in a word or two.
+func TypeWord(t drift.EventType) string {
 	switch t {
+	case drift.DriftChanged:
+		return "changed"
+	case drift.SchemaChanged:
+		return "new in Graph"
 	case drift.EventAttributed:
 		return "who it was"
 	case drift.GuardArmed:

@@ -138,7 +138,8 @@ func examples() map[string]*drift.Event {
 	refused.Policy, refused.Reason = written.Policy, "targets_account"
 	failed := base(drift.GuardFailed, drift.High, "CA007: write failed")
 	failed.Policy, failed.Reason = written.Policy, "403 from Graph"
-	blind := base(drift.MonitorBlind, drift.Critical, "no reading since 19:52: token refused")
+	blind := base(drift.MonitorBlind, drift.Critical, "cannot read contoso: the credential is refused (AADSTS7000222)")
+	blind.Detail = "list policies: get token: 401 AADSTS7000222: The provided client secret keys are expired"
 	blind.Reason, blind.Kinds = string(drift.ReasonCredential), []drift.Kind{drift.Policy, drift.NamedLocation}
 	recovered := base(drift.MonitorRecovered, drift.Low, "readings are complete again")
 	recovered.Reason = string(drift.ReasonCredential)
