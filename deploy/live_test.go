@@ -29,7 +29,7 @@ func exportedMetrics(t *testing.T) map[string]bool {
 	ch := make(chan *prometheus.Desc)
 	go func() {
 		defer close(ch)
-		app.NewMetrics().Registry.Describe(ch)
+		app.NewMetrics("test").Registry.Describe(ch)
 	}()
 	names := map[string]bool{}
 	for d := range ch {

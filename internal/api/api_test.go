@@ -36,6 +36,9 @@ func TestDriftsMostSevereFirst(t *testing.T) {
 	if !got.Baseline || len(got.Unpinned) != 1 || got.Unpinned[0] != "fabrikam" {
 		t.Errorf("baseline %v, unpinned %v", got.Baseline, got.Unpinned)
 	}
+	if a := got.Drifts[0].Actor; a == nil || a.Name != "alex" || a.IP != "" || got.Drifts[0].AttributedBy != got.Drifts[0].LastEvent {
+		t.Errorf("got %+v by %s, want the name and no address", a, got.Drifts[0].AttributedBy)
+	}
 	if text := w.Body.String(); strings.Contains(text, "told") || strings.Contains(text, `"changes":null`) {
 		t.Errorf("got %s", text)
 	}

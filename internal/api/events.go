@@ -133,7 +133,7 @@ func (a *API) drifts(r *http.Request) (any, error) {
 	}
 	answer.Baseline = len(answer.Unpinned) < len(tenants)
 	presentFindings(answer.Drifts)
-	return answer, nil
+	return answer, s.Attribute(answer.Drifts)
 }
 
 // presentFindings makes findings an answer: what to look at first comes first,

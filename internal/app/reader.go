@@ -22,7 +22,8 @@ func (r reader) Drifts(_ context.Context, tenant string) ([]drift.Finding, error
 	if err != nil {
 		return nil, err
 	}
-	return findings(units), nil
+	open := findings(units)
+	return open, r.app.store.Attribute(open)
 }
 
 // Events are the newest events first.
@@ -45,6 +46,12 @@ func (r reader) tenantID(tenant string) (string, error) {
 		return "", err
 	}
 	return units[0].TenantID, nil
+}
+
+// Author is who made the change that an event tells of, and the event that
+// says so.
+func (r reader) Author(_ context.Context, id string) (*drift.Actor, string, error) {
+	return r.app.store.Author(id)
 }
 
 // Event is one event.

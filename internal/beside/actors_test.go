@@ -1,6 +1,9 @@
 package beside_test
 
 import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -33,6 +36,9 @@ func TestActor(t *testing.T) {
 	other.Target = id(7)
 	timed := minute(drift.Updated)
 	timed.At = noon.Add(50 * time.Second)
+	soon := timed
+	soon.After = noon.Add(50*time.Second + 500*time.Millisecond)
+	soon.At = noon.Add(52 * time.Second)
 	early := minute(drift.Updated) // Graph's time lies before the last reading, which met a lagging replica
 	early.At = noon.Add(-5 * time.Minute)
 	for _, c := range []struct {
@@ -49,13 +55,23 @@ func TestActor(t *testing.T) {
 		{"too new", []graph.AuditRecord{record("1", 91, "kim", update)}, minute(drift.Updated), "", ""},
 		{"an update is no deletion", []graph.AuditRecord{record("1", 20, "kim", update)}, minute(drift.Deleted), "", ""},
 		{"a deletion long ago", []graph.AuditRecord{record("1", -1200, "kim", "delete conditional access policy")}, minute(drift.Deleted), "kim", ""},
-		{"of the time Graph gives", []graph.AuditRecord{record("1", 10, "kim", update), record("2", 45, "sam", update)}, timed, "sam", "2 accounts"},
+		{"of the time Graph gives", []graph.AuditRecord{record("1", 10, "kim", update), record("2", 51, "sam", update)}, timed, "sam", "2 accounts"},
 		{"an earlier write", []graph.AuditRecord{record("1", 10, "kim", update)}, timed, "", ""},
-		{"before the last reading", []graph.AuditRecord{record("1", -310, "kim", update)}, early, "kim", ""},
+		{"the known write before", []graph.AuditRecord{record("1", 51, "kim", update)}, soon, "", ""},
+		{"two that cannot be told apart", []graph.AuditRecord{record("1", 51, "kim", update), record("2", 53, "sam", update)}, timed, "", ""},
+		{"before the last reading", []graph.AuditRecord{record("1", -299, "kim", update)}, early, "kim", ""},
+		{"its body says when", []graph.AuditRecord{dated(record("1", 58, "kim", update), 49), dated(record("2", 59, "sam", update), 50)}, timed, "sam", "2 accounts"},
+		{"its body says otherwise", []graph.AuditRecord{dated(record("1", 51, "kim", update), 49)}, timed, "", ""},
+		{"its body says nothing sound", []graph.AuditRecord{dated(record("1", 51, "kim", update), -90)}, timed, "kim", ""},
+		{"somebody else's event claims it", []graph.AuditRecord{record("1", 2, "kim", update)}, minute(drift.Updated), "", ""},
 	} {
 		v := newView(&directory{records: c.records}, nil)
-		v.Ask(t.Context(), noon.Add(time.Minute), c.write)
-		got, reason, records := v.Actor(c.write)
+		v.Ask(t.Context(), noon.Add(6*time.Minute), c.write)
+		var others []beside.Write
+		if strings.Contains(c.name, "claims") {
+			others = []beside.Write{{Key: thePolicy, Action: drift.Updated, Window: drift.Window{From: noon.Add(-time.Minute), To: noon.Add(2 * time.Second)}}}
+		}
+		got, reason, records := v.Actor(c.write, others)
 		switch {
 		case c.want == "" && got != nil, c.want != "" && (got == nil || got.Name != c.want || got.IP != ""):
 			t.Errorf("%s: got %+v, want %q", c.name, got, c.want)
@@ -65,27 +81,136 @@ func TestActor(t *testing.T) {
 		if v.Spend(records); c.want == "" {
 			continue
 		}
-		if again, _, _ := v.Actor(c.write); again != nil {
+		if again, _, _ := v.Actor(c.write, nil); again != nil {
 			t.Errorf("%s: one record explains two changes", c.name)
 		}
 	}
 }
 
-// A record of a write of our own explains nothing but that write.
+// dated gives a record a body that was written so many seconds after noon.
+func dated(r graph.AuditRecord, after int) graph.AuditRecord {
+	r.New = fmt.Appendf(nil, `{"id":%q,"modifiedDateTime":%q}`, thePolicy.ID, noon.Add(time.Duration(after)*time.Second).Format(time.RFC3339))
+	return r
+}
+
+// What our application wrote is ours when the guard knows of it, and else the
+// work of somebody who has its credential. Records of our own explain nothing
+// but our own writes.
 func TestOwnWrites(t *testing.T) {
-	r := record("1", 20, id(5), update)
+	r := record("1", 21, id(5), update)
 	r.Initiator.Kind = "app"
-	for _, app := range []string{"our-app", "their-app"} {
-		d := &directory{records: []graph.AuditRecord{r}, principals: map[string]graph.Principal{id(5): {ID: id(5), Name: "Robot", AppID: app}}}
+	exact := []drift.Window{{From: noon.Add(20 * time.Second), To: noon.Add(20 * time.Second)}}
+	for _, c := range []struct {
+		app   string
+		own   []drift.Window
+		bare  string // who wrote, by a record without a body
+		dated string
+	}{
+		{"our-app", nil, "stolen", "stolen"},
+		{"our-app", exact, "", "cadrift"},
+		{"our-app", []drift.Window{{From: noon.Add(15 * time.Second), To: noon.Add(90 * time.Second)}}, "", "cadrift"},
+		{"our-app", []drift.Window{{From: noon.Add(40 * time.Second), To: noon.Add(50 * time.Second)}}, "stolen", "stolen"},
+		{"their-app", exact, "app", "app"},
+	} {
+		for _, r := range []graph.AuditRecord{r, dated(r, 20)} {
+			d := &directory{records: []graph.AuditRecord{r}, principals: map[string]graph.Principal{id(5): {ID: id(5), Name: "Robot", AppID: c.app}}}
+			v := newView(d, nil)
+			w := minute(drift.Updated)
+			w.At, w.Own = noon.Add(20*time.Second), c.own
+			v.Ask(t.Context(), noon.Add(6*time.Minute), w)
+			got, want := "", c.bare
+			if r.New != nil {
+				want = c.dated
+			}
+			switch a, _, _ := v.Actor(w, nil); {
+			case a != nil && a.OwnCredential:
+				got = "stolen"
+			case a != nil:
+				got = a.Kind
+			}
+			if got != want {
+				t.Errorf("%s, own %v, body %v: got %q, want %q", c.app, c.own, r.New != nil, got, want)
+			}
+		}
+	}
+}
+
+// Whom an event names is final: it waits until it is known whose the app is,
+// unless that cannot be found out.
+func TestUnknownAppsWait(t *testing.T) {
+	r := dated(record("1", 21, id(5), update), 20)
+	r.Initiator.Kind = "app"
+	d := &directory{records: []graph.AuditRecord{r}, lost: errors.New("busy")}
+	v := newView(d, nil)
+	w := minute(drift.Updated)
+	w.At = noon.Add(20 * time.Second)
+	for i := range 3 {
+		if a, _, _ := v.Actor(w, nil); a != nil {
+			t.Errorf("after %d questions: got %+v", i, a)
+		}
+		v.Ask(t.Context(), noon.Add(time.Duration(i)*time.Minute), w)
+	}
+	if a, _, _ := v.Actor(w, nil); a == nil {
+		t.Error("nobody is named though names cannot be had")
+	}
+}
+
+// Records without bodies, of writers seconds apart, in any order: whoever is
+// named wrote, as long as the log brings them within five minutes.
+func TestBareRecordsNameNobodyWrong(t *testing.T) {
+	named := 0
+	for seed := range uint64(3000) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		d := &directory{}
 		v := newView(d, nil)
-		v.Ask(t.Context(), noon.Add(time.Minute))
-		if got, _, _ := v.Actor(minute(drift.Updated)); got == nil || (got.Kind == "cadrift") != (app == "our-app") {
-			t.Errorf("%s: got %+v before anything was noted", app, got)
+		var writes []beside.Write
+		var truth []string
+		var shown []time.Duration // when the log has the record
+		var log []graph.AuditRecord
+		at, read, before := 0.0, noon, time.Time{}
+		for i := range 2 + random.IntN(3) {
+			at += random.Float64() * 12
+			r := record(fmt.Sprint(i), 0, fmt.Sprintf("writer%d", random.IntN(2)), update)
+			written := noon.Add(time.Duration(at * float64(time.Second)))
+			r.Time = written.Add(1200 * time.Millisecond)
+			log, shown = append(log, r), append(shown, time.Duration(random.IntN(240))*time.Second)
+			if random.IntN(3) == 0 {
+				continue // the next write comes before the reading
+			}
+			now := written.Add(time.Second)
+			writes = append(writes, beside.Write{Key: thePolicy, Action: drift.Updated, At: written, After: before, Window: drift.Window{From: read, To: now}})
+			truth, read, before = append(truth, r.Initiator.Name), now, written
 		}
-		v.NoteOwn(thePolicy, noon.Add(22*time.Second))
-		if got, _, _ := v.Actor(minute(drift.Updated)); (got == nil) != (app == "our-app") {
-			t.Errorf("%s: got %+v", app, got)
+		open := slices.Repeat([]bool{true}, len(writes))
+		for now := noon.Add(20 * time.Second); now.Before(noon.Add(10 * time.Minute)); now = now.Add(30 * time.Second) {
+			d.records = nil
+			for i, r := range log {
+				if !r.Time.Add(shown[i]).After(now) {
+					d.records = append(d.records, r)
+				}
+			}
+			v.Ask(t.Context(), now, writes...)
+			spent, others := []string{}, []beside.Write{}
+			for i, w := range writes {
+				if open[i] {
+					others = append(others, w)
+				}
+			}
+			for i, w := range writes {
+				a, _, records := v.Actor(w, others)
+				if !open[i] || a == nil {
+					continue
+				}
+				open[i], spent = false, append(spent, records...)
+				if named++; a.Name != truth[i] {
+					t.Fatalf("seed %d: write %d is put down to %s, it was %s", seed, i, a.Name, truth[i])
+				}
+			}
+			v.Spend(spent)
 		}
+	}
+	if named < 1500 {
+		t.Errorf("only %d writers were named", named)
 	}
 }
 
@@ -142,7 +267,7 @@ func TestSteps(t *testing.T) {
 	r.New = []byte(`{"id":`)
 	v := newView(&directory{records: []graph.AuditRecord{r}}, nil)
 	v.Ask(t.Context(), noon.Add(time.Minute))
-	got := v.Steps(minute(drift.Updated))
+	got := v.Steps(minute(drift.Updated), nil)
 	if len(got) != 1 || got[0].Old == nil || got[0].New != nil || !strings.Contains(string(got[0].Old.Canonical), `"mfa"`) {
 		t.Errorf("got %+v", got)
 	}

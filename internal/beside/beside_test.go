@@ -2,6 +2,7 @@ package beside_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ type directory struct {
 	members    map[string][]string
 	records    []graph.AuditRecord
 	beta       []string
-	err        error
+	err, lost  error // lost: nothing but the log can be read
 
 	asked   []string // ids and groups, in their order
 	reaches []time.Time
@@ -39,7 +40,7 @@ func (d *directory) Objects(_ context.Context, ids []string) (map[string]graph.P
 			out[id] = p
 		}
 	}
-	return out, d.err
+	return out, cmp.Or(d.err, d.lost)
 }
 
 func (d *directory) Apps(ctx context.Context, ids []string) (map[string]graph.Principal, error) {
@@ -213,5 +214,33 @@ func TestLookForHidden(t *testing.T) {
 	v.LookForHidden(t.Context(), noon.Add(time.Hour), watched)
 	if got := v.Limits()[drift.ReasonHidden]; got != "" {
 		t.Errorf("got %q when all are watched", got)
+	}
+}
+
+// What was asked under a clock that was ahead is asked again once it is right.
+func TestClockSetBack(t *testing.T) {
+	d := &directory{beta: []string{id(2)}, principals: map[string]graph.Principal{id(1): {ID: id(1), Name: "kim"}}}
+	v := newView(d, nil)
+	watched := func(context.Context, string) bool { return false }
+	form := policy(t, "enabled", `"includeUsers":["`+id(1)+`"]`)
+	ahead := noon.Add(365 * 24 * time.Hour)
+	ask := func(now time.Time) []string {
+		v.Warm(t.Context(), now, 1, slices.Values([]drift.Object{form}))
+		v.LookForHidden(t.Context(), now, watched)
+		return d.taken()
+	}
+	if got := ask(ahead); len(got) == 0 {
+		t.Fatal("nothing was asked")
+	}
+	if got := ask(ahead.Add(time.Minute)); len(got) != 0 {
+		t.Fatalf("asked %v again after a minute", got)
+	}
+	d.beta = nil
+	if got := ask(noon); len(got) == 0 || v.Limits()[drift.ReasonHidden] != "" {
+		t.Errorf("a year back: asked %v, limits %v", got, v.Limits())
+	}
+	v.Ask(t.Context(), ahead)
+	if !v.Due(noon, false) {
+		t.Error("the log is not asked for a year")
 	}
 }

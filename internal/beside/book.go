@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cadrift/cadrift/internal/graph"
+	"github.com/cadrift/cadrift/internal/schedule"
 )
 
 // Directory says whose ids they are: a Graph client. Its errors are
@@ -101,7 +102,7 @@ func (b *book) missing(ids map[string]bool, now time.Time) []string {
 		if e.dead {
 			age = deadAge
 		}
-		if (!known || now.Sub(e.at) >= age) && len(out) < maxAsked {
+		if (!known || schedule.Lapsed(e.at, age, now)) && len(out) < maxAsked {
 			out = append(out, id)
 		}
 	}
@@ -121,7 +122,7 @@ func (b *book) learn(asked []string, found map[string]graph.Principal, err error
 		switch {
 		case err == nil:
 			b.entries[id] = entry{Principal: p, dead: !alive, at: now}
-		case now.Sub(b.entries[id].at) >= nameAge:
+		case schedule.Lapsed(b.entries[id].at, nameAge, now):
 			delete(b.entries, id)
 		}
 	}
@@ -131,7 +132,7 @@ func (b *book) learn(asked []string, found map[string]graph.Principal, err error
 func (b *book) rolesDue(now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return now.Sub(b.roles) >= deadAge
+	return schedule.Lapsed(b.roles, deadAge, now)
 }
 
 // learnRoles notes all roles at once. A role that is not among them is not

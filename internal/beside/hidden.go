@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/schedule"
 )
 
 // Hidden lists the policies that the beta version has: a Graph client. The
@@ -22,7 +23,7 @@ const (
 // LookForHidden compares, once an hour, the ids that beta lists with what is
 // watched (detection law §1.11).
 func (v *View) LookForHidden(ctx context.Context, now time.Time, watched func(ctx context.Context, id string) bool) {
-	if v.o.Hidden == nil || v.o.GraphVersion == "beta" || now.Sub(v.hiddenAt) < hiddenEvery {
+	if v.o.Hidden == nil || v.o.GraphVersion == "beta" || !schedule.Lapsed(v.hiddenAt, hiddenEvery, now) {
 		return
 	}
 	v.hiddenAt = now

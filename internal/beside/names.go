@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/schedule"
 )
 
 // Names looks up who and what the forms name, so that an alert about them
@@ -24,7 +25,7 @@ func (v *View) Names(ctx context.Context, now time.Time, forms ...*drift.Object)
 // Warm looks up, between the passes, what the objects of a revision name, so
 // that an alert seldom has to ask for anything.
 func (v *View) Warm(ctx context.Context, now time.Time, revision uint64, objects iter.Seq[drift.Object]) {
-	if v.names == nil || v.warmed.revision == revision && now.Sub(v.warmed.at) < deadAge {
+	if v.names == nil || v.warmed.revision == revision && !schedule.Lapsed(v.warmed.at, deadAge, now) {
 		return
 	}
 	v.warmed.revision, v.warmed.at = revision, now

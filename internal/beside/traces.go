@@ -5,7 +5,6 @@ import (
 
 	"github.com/cadrift/cadrift/internal/canon"
 	"github.com/cadrift/cadrift/internal/drift"
-	"github.com/cadrift/cadrift/internal/graph"
 )
 
 // Step is what the audit log holds of one write: the object before and after,
@@ -13,10 +12,11 @@ import (
 // manner of its own: they can be compared with each other only.
 type Step struct{ Old, New *drift.Object }
 
-// Steps are the steps that make up a write, oldest first.
-func (v *View) Steps(w Write) []Step {
+// Steps are the steps that make up a write, oldest first, as far as the log
+// has them by now.
+func (v *View) Steps(w Write, others []Write) []Step {
 	var out []Step
-	for _, r := range v.written(w) {
+	for _, r := range v.span(w, others) {
 		out = append(out, Step{loggedForm(w.Key.Kind, r.Old), loggedForm(w.Key.Kind, r.New)})
 	}
 	return out
@@ -62,7 +62,7 @@ func (v *View) Passages() []Passage {
 		out = append(out, Passage{
 			Key: drift.Key{Kind: kind, ID: add.Target}, Form: form,
 			Window: drift.Window{From: add.Time, To: gone.Time},
-			Actor:  v.actor(add), Records: []string{id, gone.ID},
+			Actor:  v.actor(add, false), Records: []string{id, gone.ID},
 		})
 	}
 	return out
@@ -81,7 +81,7 @@ func kindOf(activity string) (drift.Kind, bool) {
 }
 
 // deletion is the record that ends what add began.
-func (v *View) deletion(add graph.AuditRecord) *graph.AuditRecord {
+func (v *View) deletion(add record) *record {
 	for _, r := range v.audits.records {
 		if r.Target == add.Target && strings.HasPrefix(r.Activity, "delete ") && r.Time.After(add.Time) {
 			return &r

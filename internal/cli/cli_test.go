@@ -100,7 +100,7 @@ func TestWithoutAnything(t *testing.T) {
 func TestDrifts(t *testing.T) {
 	r := newRig(t)
 	r.fill()
-	contains(t, r.want(0, "drifts"), "critical  weaker    LOCKOUT RISK  CA001: state on → off", "contoso, open for 1 h", "    State: on → off")
+	contains(t, r.want(0, "drifts"), "critical  weaker    LOCKOUT RISK  CA001: state on → off", "contoso, open for 1 h, by kim@contoso.example, ", "    State: on → off")
 	r.want(2, "drifts", "--exit-code")
 	var doc api.Drifts
 	if err := json.Unmarshal([]byte(r.want(2, "drifts", "--exit-code", "--output", "json")), &doc); err != nil || len(doc.Drifts) != 1 || !doc.Baseline {
@@ -115,7 +115,7 @@ func TestDrifts(t *testing.T) {
 func TestHistory(t *testing.T) {
 	r := newRig(t)
 	r.fill()
-	contains(t, r.want(0, "history"), "contoso-000000000002", "critical", "[drift opened]", "(1 h ago)")
+	contains(t, r.want(0, "history"), "contoso-000000000002", "critical", "TYPE", "changed", "[drift opened]", "(1 h ago)")
 	contains(t, r.want(0, "history", "--object", "CA001", "--since", "2h", "--severity", "high"), "contoso-000000000002")
 	contains(t, r.want(0, "history", "--since", "10m"), "no events")
 	for _, args := range [][]string{{"--since", "soon"}, {"--severity", "loud"}, {"--object", "nosuch"}, {"--limit", "0"}} {

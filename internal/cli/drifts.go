@@ -55,6 +55,9 @@ func (p *printer) findings(drifts []drift.Finding, tenant bool) {
 		if tenant {
 			about = d.Tenant + ", " + about
 		}
+		if d.Actor != nil {
+			about += ", by " + d.Actor.Words()
+		}
 		if d.Ack != nil {
 			about += ", acknowledged by " + drift.Visible(d.Ack.By) + ": " + drift.Visible(d.Ack.Reason) + ", " + p.until(d.Ack.Until)
 		}

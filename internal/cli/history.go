@@ -60,7 +60,7 @@ func (p *printer) events(events []drift.Event) {
 		p.line("no events")
 		return
 	}
-	rows := [][]cell{header("TIME", "SEVERITY", "DIRECTION", "TENANT", "ID", "WHAT")}
+	rows := [][]cell{header("TIME", "SEVERITY", "DIRECTION", "TYPE", "TENANT", "ID", "WHAT")}
 	for i := range events {
 		ev := &events[i]
 		direction := cell{"-", quiet}
@@ -71,6 +71,7 @@ func (p *printer) events(events []drift.Event) {
 			{p.when(ev.Time), plain},
 			{ev.Severity.String(), severityStyle(ev.Severity)},
 			direction,
+			{words.TypeWord(ev.Type), plain},
 			{ev.Tenant, plain},
 			{ev.ID, quiet},
 			{what(ev), plain},

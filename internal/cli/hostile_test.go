@@ -240,7 +240,7 @@ func TestHostileNamesOnTheTerminal(t *testing.T) {
 		e := called(name)
 		p.events([]drift.Event{*e})
 		p.drifts(api.Drifts{Baseline: true, Drifts: []drift.Finding{{
-			Tenant: "contoso", Object: *e.Object, Summary: e.Summary, Changes: e.Changes, Ack: &drift.Ack{By: name, Reason: name},
+			Tenant: "contoso", Object: *e.Object, Summary: e.Summary, Changes: e.Changes, Ack: &drift.Ack{By: name, Reason: name}, Actor: &drift.Actor{Kind: "app", Name: name},
 		}}})
 		p.tested(api.Tested{Receivers: []api.TestedReceiver{{Name: "oncall", Messages: []api.Attempt{{Reason: name, Answer: "x" + name}}}}})
 		p.table([][]cell{{{drift.Visible(name), plain}, {words.Clean(name, lineRunes), plain}}})

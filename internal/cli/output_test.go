@@ -20,8 +20,19 @@ func TestOutputThatCannotBeWritten(t *testing.T) {
 	r := newRig(t)
 	r.fill()
 	for _, args := range [][]string{
-		{"status"}, {"drifts"}, {"drifts", "--exit-code"}, {"history"}, {"show", "CA001"}, {"verify"}, {"version"}, {"version", "--output", "json"},
-		{"status", "--output", "json"}, {"export", "-"}, {"completion", "bash"}, {"--help"}, {"--version"},
+		{"status"},
+		{"drifts"},
+		{"drifts", "--exit-code"},
+		{"history"},
+		{"show", "CA001"},
+		{"verify"},
+		{"version"},
+		{"version", "--output", "json"},
+		{"status", "--output", "json"},
+		{"export", "-"},
+		{"completion", "bash"},
+		{"--help"},
+		{"--version"},
 	} {
 		var out full
 		var said strings.Builder

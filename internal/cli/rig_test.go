@@ -143,6 +143,7 @@ func (r *rig) fill() {
 		Events: []drift.NewEvent{{Event: drift.Event{
 			Time: at, Type: drift.DriftChanged, Object: &off.Ref, Action: drift.Updated, Severity: drift.Critical,
 			Direction: new(drift.Weaker), Summary: "CA001: state on → off", Changes: changes, Drift: drift.DriftOpened,
+			Actor: &drift.Actor{Kind: "user", ID: "k", Name: "kim@contoso.example"},
 		}}},
 		Findings: []drift.Finding{{
 			Object: off.Ref, Since: at, Severity: drift.Critical, Direction: drift.Weaker,

@@ -82,7 +82,7 @@ func TestDemo(t *testing.T) {
 			t.Errorf("step %q: told %q, want %q in it", title, told, want)
 		}
 	}
-	for _, want := range []string{"Who +sam@contoso.example", "Who +app Release pipeline", "who it was · contoso · CA002.* deleted by alex@contoso.example"} {
+	for _, want := range []string{"Who +sam@contoso.example", "Who +the app Release pipeline", "who it was · contoso · CA002.* deleted by alex@contoso.example"} {
 		if !regexp.MustCompile(want).MatchString(out.String()) {
 			t.Errorf("nothing says %q", want)
 		}

@@ -1,6 +1,7 @@
 package drift
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -101,6 +102,28 @@ type Actor struct {
 	Name string    `json:"name,omitempty"`
 	IP   string    `json:"ip,omitempty"`
 	Time time.Time `json:"time,omitzero"`
+	// OwnCredential tells of an app that is our own application, and that we
+	// wrote nothing: somebody else has the credential.
+	OwnCredential bool `json:"own_credential,omitempty"`
+}
+
+// Words is the actor as a sentence names it: alex@contoso.example, the app
+// Release pipeline.
+func (a *Actor) Words() string {
+	name := Visible(cmp.Or(a.Name, a.ID))
+	switch {
+	case a.OwnCredential:
+		return "somebody with cadrift's own credential, but not cadrift (the app " + name + ")"
+	case a.Kind == "microsoft":
+		return "Microsoft (" + name + ")"
+	case a.Kind == "cadrift":
+		return "cadrift itself"
+	case a.Kind == "app":
+		return "the app " + name
+	case a.Kind == "unknown":
+		return "somebody unknown"
+	}
+	return name
 }
 
 // Expectation is an announced change.
@@ -151,8 +174,10 @@ type Event struct {
 	Actor    *Actor       `json:"actor,omitempty"`
 
 	// Reason and Kinds belong to monitor.* (a Reason), guard.* and
-	// baseline.pinned (free text).
+	// baseline.pinned (free text). Detail is what a monitor.* says to those who
+	// know Graph.
 	Reason string `json:"reason,omitempty"`
+	Detail string `json:"detail,omitempty"`
 	Kinds  []Kind `json:"kinds,omitempty"`
 	// Policy, Added and Result belong to guard.*; By and Digest to
 	// baseline.pinned; About to event.attributed (an event id).
@@ -172,6 +197,9 @@ func EventID(tenant string, seq uint64) string { return fmt.Sprintf("%s-%012d", 
 
 // Locks tells whether the event carries a lockout risk.
 func (e *Event) Locks() bool { return e.LockoutRisk != nil && *e.LockoutRisk }
+
+// Misused tells of a write with our own credential that is none of ours.
+func (e *Event) Misused() bool { return e.Actor != nil && e.Actor.OwnCredential }
 
 // Dir is the event's direction, neutral where it has none.
 func (e *Event) Dir() Direction {

@@ -22,6 +22,10 @@ type Finding struct {
 	Changes       []Change     `json:"changes"`
 	BaselinePatch Patch        `json:"baseline_patch"`
 	LastEvent     string       `json:"last_event"`
+	// Actor is who made the change that LastEvent tells of, and AttributedBy
+	// the event that says so. Only answers have them: the log is late.
+	Actor        *Actor `json:"actor,omitempty"`
+	AttributedBy string `json:"attributed_by,omitempty"`
 	// Told names the receivers that were told of the opening: they are told
 	// of the resolution too, whatever their filters say.
 	Told []string `json:"told,omitempty"`

@@ -144,7 +144,7 @@ func refused(k *call, status int, header http.Header, body []byte, token drift.S
 	}
 	switch {
 	case status == http.StatusForbidden && k.permission != "":
-		e.Message = strings.TrimPrefix(e.Message+"; ", "; ") + "needs the application permission " + k.permission
+		e.Message = strings.TrimPrefix(e.Message+"; ", "; ") + needsPermission + k.permission
 		e.Hint = "grant " + k.permission + " (type Application) to the app registration and give admin consent"
 	case status >= 300 && status < 400:
 		e.Message = "redirect refused"

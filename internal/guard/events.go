@@ -159,13 +159,10 @@ func removesAny(changes []drift.Change, ids []string) bool {
 }
 
 func actorWords(a *drift.Actor) string {
-	switch {
-	case a == nil || a.Kind == "unknown":
+	if a == nil || a.Kind == "unknown" {
 		return "somebody not known yet"
-	case a.Kind == "app":
-		return "app " + drift.Visible(cmp.Or(a.Name, a.ID))
 	}
-	return drift.Visible(cmp.Or(a.Name, a.ID))
+	return a.Words()
 }
 
 // armedWords say what the list was and is.

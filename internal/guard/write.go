@@ -165,10 +165,13 @@ func both(a, b []string) []string {
 	return out
 }
 
+// patchTime is how long Graph may take to answer a PATCH.
+const patchTime = 15 * time.Second
+
 // patch sends the body. A shutdown does not cut it off: the answer is worth
 // the wait, and graph bounds it.
 func (g *Guard) patch(ctx context.Context, in intent, body []byte) *graph.Error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patchTime)
 	defer cancel()
 	err := g.o.Graph.Patch(ctx, in.Policy.ID, body)
 	if err == nil {
@@ -318,6 +321,24 @@ func merged(o drift.Object, body []byte) *drift.Object {
 		return nil
 	}
 	return &out
+}
+
+// Writes are the writes to a policy that took place, or may have, each as the
+// span in which it was made: a single moment where a reading showed it.
+func (g *Guard) Writes(policyID string) []drift.Window {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var out []drift.Window
+	for _, in := range g.intents {
+		switch {
+		case in.Stage == void, in.Stage == refused, fold(in.Policy.ID) != fold(policyID):
+		case !in.Seen.IsZero():
+			out = append(out, drift.Window{From: in.Seen, To: in.Seen})
+		default:
+			out = append(out, drift.Window{From: in.Time, To: in.Time.Add(carryTime + patchTime)})
+		}
+	}
+	return out
 }
 
 // Expect gives the form that old has after the guard's own open writes, as far

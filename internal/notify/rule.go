@@ -21,9 +21,11 @@ type Rule struct {
 // opening of the drift that it resolves, or of the event whose actor it names.
 //
 //	event                                          receivers (always within their tenants)
-//	event.attributed                               told, nobody else
+//	event.attributed, low                          told, nobody else
+//	event.attributed, louder                       told, and whoever the filters let through
 //	drift resolved                                 told, and whoever the filters let through
 //	lockout risk, monitor.*, guard.armed/.failed   all
+//	somebody has our own credential                all
 //	test                                           all
 //	everything else                                kinds, min_severity and directions agree
 func Route(rules []Rule, e *drift.Event, told []string) []string {
@@ -40,10 +42,10 @@ func (r *Rule) wants(e *drift.Event, told bool) bool {
 	switch {
 	case len(r.Tenants) > 0 && !slices.Contains(r.Tenants, e.Tenant):
 		return false
-	case e.Type == drift.EventAttributed:
-		return told
-	case e.Drift == drift.DriftResolved && told, unfiltered(e):
+	case (e.Type == drift.EventAttributed || e.Drift == drift.DriftResolved) && told, unfiltered(e):
 		return true
+	case e.Type == drift.EventAttributed && e.Severity <= drift.Low:
+		return false
 	}
 	return r.wantsKind(e) && e.Loudest() >= r.MinSeverity && r.wantsDirection(e)
 }
@@ -54,7 +56,7 @@ func unfiltered(e *drift.Event) bool {
 	case drift.GuardArmed, drift.GuardFailed, drift.TestEvent:
 		return true
 	}
-	return e.Locks() || strings.HasPrefix(string(e.Type), "monitor.")
+	return e.Locks() || e.Misused() || strings.HasPrefix(string(e.Type), "monitor.")
 }
 
 // wantsKind passes events that are about no kind in particular, such as a

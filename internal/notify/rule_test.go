@@ -52,6 +52,12 @@ func TestRoute(t *testing.T) {
 		{"told of another tenant", event(drift.Low, drift.Stronger, func(e *drift.Event) { e.Drift = drift.DriftResolved }), []string{"other"}, []string{"all"}},
 		{"told receiver is gone", typed(drift.EventAttributed), []string{"removed"}, nil},
 		{"attributed goes to whoever got the event", typed(drift.EventAttributed), []string{"locations"}, []string{"locations"}},
+		{"attributed, and louder than the event", &drift.Event{
+			Type: drift.EventAttributed, Tenant: "contoso", Severity: drift.High, Object: &drift.Ref{Kind: drift.Policy},
+		}, []string{"locations"}, []string{"all", "oncall", "locations"}},
+		{"our own credential passes every filter", event(drift.Low, drift.Neutral, func(e *drift.Event) {
+			e.Actor = &drift.Actor{OwnCredential: true}
+		}), nil, []string{"all", "oncall", "locations"}},
 		{"blind", typed(drift.MonitorBlind), nil, []string{"all", "oncall", "locations"}},
 		{"recovered", typed(drift.MonitorRecovered), nil, []string{"all", "oncall", "locations"}},
 		{"guard armed", typed(drift.GuardArmed), nil, []string{"all", "oncall", "locations"}},

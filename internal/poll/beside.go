@@ -29,7 +29,7 @@ func (w *Watcher) prepare(ctx context.Context, readings []reading, ev evidence, 
 	var forms []*drift.Object
 	w.mu.Lock() // people may be moving the baseline
 	for _, c := range moved {
-		writes = append(writes, c.write(drift.Window{}))
+		writes = append(writes, w.write(c, drift.Window{}))
 		forms = append(forms, c.old, c.new, w.baselineForm(c.key))
 	}
 	w.mu.Unlock()

@@ -14,6 +14,9 @@ import (
 // condition is one blind spot that is open now.
 type condition struct {
 	drift.Blind
+	// words are the text for somebody who is woken up by it, empty where the
+	// text itself is.
+	words string
 	// passes counts the passes in a row that found it.
 	passes int
 	told   bool
@@ -22,6 +25,7 @@ type condition struct {
 // sight is what one pass says of one blind spot.
 type sight struct {
 	text  string
+	words string
 	kinds []drift.Kind
 }
 
@@ -39,7 +43,7 @@ func (w *Watcher) watchBlindness(readings []reading, a *assessment, now time.Tim
 				c = &condition{Blind: drift.Blind{Reason: reason, Since: now}}
 				w.blind[reason] = c
 			}
-			c.Text, c.Kinds = s.text, s.kinds
+			c.Text, c.words, c.Kinds = s.text, s.words, s.kinds
 			c.passes++
 			if !c.told && w.tellNow(c, now) {
 				a.tell = append(a.tell, c)
@@ -113,8 +117,12 @@ func (w *Watcher) sights(readings []reading, a *assessment) map[drift.Reason]sig
 		s := out[reason]
 		s.kinds = append(s.kinds, r.kind)
 		if s.text == "" {
-			s.text = graph.Plain(r.err)
+			s.text, s.words = graph.Plain(r.err), graph.Cause(r.err)
 		}
+		out[reason] = s
+	}
+	for reason, s := range out {
+		s.words = "cannot read " + w.blindTo(s.kinds, len(readings)) + ": " + s.words
 		out[reason] = s
 	}
 	w.sightStale(a, out)
@@ -127,6 +135,19 @@ func (w *Watcher) sights(readings []reading, a *assessment) map[drift.Reason]sig
 		out[reason] = sight{text: text}
 	}
 	return out
+}
+
+// blindTo names what cannot be read, of so many kinds: the tenant, or some of
+// what it has.
+func (w *Watcher) blindTo(kinds []drift.Kind, of int) string {
+	if len(kinds) == of {
+		return w.o.Tenant
+	}
+	var names []string
+	for _, kind := range kinds {
+		names = append(names, plural(kind))
+	}
+	return "the " + strings.Join(names, ", ") + " of " + w.o.Tenant
 }
 
 func (w *Watcher) sightStale(a *assessment, out map[drift.Reason]sight) {
@@ -230,10 +251,14 @@ func (w *Watcher) blindEvent(c *condition, now time.Time) drift.Event {
 	case drift.ReasonCredential, drift.ReasonPermission, drift.ReasonQuarantine, drift.ReasonStore:
 		severity = drift.Critical
 	}
-	return drift.Event{
+	e := drift.Event{
 		Time: now, Type: drift.MonitorBlind, Tenant: w.o.Tenant, TenantID: w.o.TenantID,
 		Severity: severity, Reason: string(c.Reason), Kinds: c.Kinds, Summary: c.Text,
 	}
+	if c.words != "" {
+		e.Summary, e.Detail = c.words, c.Text
+	}
+	return e
 }
 
 func (w *Watcher) recoveredEvent(c *condition, now time.Time) drift.Event {
@@ -252,7 +277,7 @@ func (w *Watcher) degrade(err error, now time.Time) {
 	if _, was := w.blind[drift.ReasonStore]; was {
 		return
 	}
-	c := &condition{Blind: drift.Blind{Reason: drift.ReasonStore, Since: now, Text: "the store takes no writes: " + err.Error()}, passes: 1, told: true}
+	c := &condition{Blind: drift.Blind{Reason: drift.ReasonStore, Since: now, Text: "the store takes no writes: " + err.Error()}, words: "the store takes no writes: changes are seen, and nothing is recorded or sent", passes: 1, told: true}
 	w.blind[drift.ReasonStore] = c
 	if w.o.Alarm != nil {
 		w.o.Alarm(w.blindEvent(c, now))

@@ -25,5 +25,8 @@ func TestAKindThatCannotBeReadDoesNotSilenceTheRest(t *testing.T) {
 		must(t, r.admin.PatchPolicy(id, `{"state":"disabled"}`))
 		r.pass()
 		expect(t, r.events(), "monitor.blind permission", "updated CA001 weaker critical")
+		if e := r.events()[0]; e.Summary != "cannot read the authentication contexts of contoso: the application permission Policy.Read.All or AuthenticationContext.Read.All is missing" || !strings.Contains(e.Detail, "403 AccessDenied") {
+			t.Errorf("got %q, detail %q", e.Summary, e.Detail)
+		}
 	})
 }

@@ -48,6 +48,7 @@ func (w *Watcher) commitLocked(c drift.Commit) (drift.Committed, error) {
 	if err != nil {
 		return done, fmt.Errorf("commit pass of %s: %w", w.o.Tenant, err)
 	}
+	before := w.lastWrites(c)
 	apply(&w.state, c, done)
 	if !c.LastGood.IsZero() {
 		w.flushed = c.LastGood
@@ -56,7 +57,7 @@ func (w *Watcher) commitLocked(c drift.Commit) (drift.Committed, error) {
 	for i := range done.Events {
 		w.logEvent(&done.Events[i])
 	}
-	w.await(c.Events, done.Events)
+	w.await(c.Events, done.Events, before)
 	if len(done.Events) > 0 {
 		w.o.Wake()
 	}

@@ -52,14 +52,15 @@ func (a *assessor) event(c change, from *drift.Object) (drift.NewEvent, error) {
 	})
 	window := a.w.window(c.key.Kind, a.now)
 	c.members = beside.Movers(c.key.Kind, changes)
-	write := c.write(*window)
+	write := a.w.write(c, *window)
+	others := a.w.waitingWrites(c.key)
 	if c.action == drift.Updated && len(changes) == 0 {
 		v = unseen(c.new, world.Acts(c.new))
-		if undone, ok := a.w.undone(c, write); ok {
+		if undone, ok := a.w.undone(c, write, others); ok {
 			v = undone
 		}
 	}
-	actor, reason, spent := a.w.o.Beside.Actor(write)
+	actor, reason, spent := a.w.o.Beside.Actor(write, others)
 	a.out.spent = append(a.out.spent, spent...)
 	if actor != nil && actor.Kind == "microsoft" {
 		v = judge.ByMicrosoft(v)
@@ -77,6 +78,7 @@ func (a *assessor) event(c change, from *drift.Object) (drift.NewEvent, error) {
 		Summary: v.Summary, Changes: nonNil(v.Changes), Patch: patch,
 		Affects: v.Affects, Related: c.related, Actor: actor, Reason: reason,
 	}
+	accuse(&e)
 	a.w.expected(&e, c)
 	told, err := a.reckon(c.key, ref, &e)
 	if err != nil {

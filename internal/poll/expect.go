@@ -125,6 +125,7 @@ func (w *Watcher) loadExpectations() error {
 //	matches, ordinary                     filled    low
 //	matches, lockout risk                 filled    none: as loud as it is
 //	matches, an enforced policy deleted   filled    none: as loud as it is
+//	matches, our own credential misused   filled    none: as loud as it is
 //	does not match, or too late           none      none
 func (w *Watcher) expected(e *drift.Event, c change) {
 	for _, x := range w.announced(e.Time) {
@@ -132,7 +133,7 @@ func (w *Watcher) expected(e *drift.Event, c change) {
 			continue
 		}
 		e.Expected = &x
-		if !e.Locks() && !removesEnforced(c) {
+		if !e.Locks() && !removesEnforced(c) && !e.Misused() {
 			e.DeliveredSeverity = new(drift.Low)
 		}
 		return

@@ -17,6 +17,9 @@ type Guard interface {
 	// as new shows them; nil when none of them is open. What else differs is
 	// told as anybody's change.
 	Expect(old, new drift.Object) *drift.Object
+	// Writes are the guard's own writes to a policy, each as the span in which
+	// it was made: a single moment where that of Graph is known.
+	Writes(policyID string) []drift.Window
 	// Passed is called after a good pass was committed, while nothing else
 	// reads the tenant. Its error is that of Record.
 	Passed(ctx context.Context, s Sight) error
@@ -146,9 +149,6 @@ func (w *Watcher) Record(entries []drift.Entry, events []drift.Event, after *dri
 			w.degrade(err, now)
 		}
 		return nil, err
-	}
-	if after != nil {
-		w.o.Beside.NoteOwn(after.Key(), now)
 	}
 	return done.Events, nil
 }

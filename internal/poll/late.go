@@ -1,15 +1,14 @@
 package poll
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/cadrift/cadrift/internal/beside"
 	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/schedule"
 	"github.com/cadrift/cadrift/internal/store"
 )
 
@@ -20,9 +19,11 @@ const attributeFor = 20 * time.Minute
 type awaiting struct {
 	event  string
 	change change
+	// after is the last write to the object that was known before.
+	after  time.Time
 	window drift.Window
 	told   []string
-	until  time.Time
+	since  time.Time
 }
 
 // awaits tells of an event whose actor is still to be found.
@@ -31,8 +32,8 @@ func awaits(e *drift.Event) bool {
 }
 
 // await remembers the events of a commit that have no actor, and who was told
-// of them. The caller holds mu.
-func (w *Watcher) await(given []drift.NewEvent, done []drift.Event) {
+// of them; before are the last writes to their objects. The caller holds mu.
+func (w *Watcher) await(given []drift.NewEvent, done []drift.Event, before map[drift.Key]time.Time) {
 	if !w.o.Beside.Attributes() {
 		return
 	}
@@ -41,11 +42,28 @@ func (w *Watcher) await(given []drift.NewEvent, done []drift.Event) {
 		if !awaits(e) {
 			continue
 		}
-		form := w.current(e.Object.Key())
+		key := e.Object.Key()
 		w.waiting = append(w.waiting, awaiting{
-			event: e.ID, change: changeOf(e, form), window: *e.Window, told: given[i].Receivers, until: e.Time.Add(attributeFor),
+			event: e.ID, change: changeOf(e, w.current(key)), after: before[key], window: *e.Window, told: given[i].Receivers, since: e.Time,
 		})
 	}
+}
+
+// lastWrites are the last known writes to the objects that a commit changes.
+func (w *Watcher) lastWrites(c drift.Commit) map[drift.Key]time.Time {
+	out := map[drift.Key]time.Time{}
+	note := func(key drift.Key) {
+		if old, known := w.state.Objects[key]; known {
+			out[key] = old.Written()
+		}
+	}
+	for _, obj := range c.Put {
+		note(obj.Key())
+	}
+	for _, key := range c.Gone {
+		note(key)
+	}
+	return out
 }
 
 func (w *Watcher) current(key drift.Key) *drift.Object {
@@ -56,10 +74,35 @@ func (w *Watcher) current(key drift.Key) *drift.Object {
 }
 
 // write is what the audit log is asked about a change.
-func (c change) write(window drift.Window) beside.Write {
+func (w *Watcher) write(c change, window drift.Window) beside.Write {
 	out := beside.Write{Key: c.key, Action: c.action, Members: c.members, Window: window}
+	if c.old != nil {
+		out.After = c.old.Written()
+	}
 	if c.new != nil {
 		out.At = c.new.Written()
+	}
+	if w.o.Guard != nil && c.key.Kind == drift.Policy {
+		out.Own = w.o.Guard.Writes(c.key.ID)
+	}
+	return out
+}
+
+// waitingWrite is write for an event that waits.
+func (w *Watcher) waitingWrite(a awaiting) beside.Write {
+	out := w.write(a.change, a.window)
+	out.After = a.after
+	return out
+}
+
+// waitingWrites are the writes to an object whose actors are not known yet.
+// The caller holds mu.
+func (w *Watcher) waitingWrites(key drift.Key) []beside.Write {
+	var out []beside.Write
+	for _, a := range w.waiting {
+		if a.change.key == key {
+			out = append(out, w.waitingWrite(a))
+		}
 	}
 	return out
 }
@@ -110,10 +153,12 @@ func (w *Watcher) resume(now time.Time) {
 	}
 	for i := range events {
 		if e := &events[i]; !known[e.ID] && awaits(e) {
-			w.waiting = append(w.waiting, awaiting{
-				event: e.ID, change: changeOf(e, w.formAt(e.Object.Key(), e.Revision)), window: *e.Window,
-				told: w.o.Route(e, nil), until: e.Time.Add(attributeFor),
-			})
+			key := e.Object.Key()
+			a := awaiting{event: e.ID, change: changeOf(e, w.formAt(key, e.Revision)), window: *e.Window, told: w.o.Route(e, nil), since: e.Time}
+			if before := w.formAt(key, e.Revision-1); before != nil {
+				a.after = before.Written()
+			}
+			w.waiting = append(w.waiting, a)
 		}
 	}
 }
@@ -123,14 +168,16 @@ func (w *Watcher) resume(now time.Time) {
 func (w *Watcher) attributeLate(ctx context.Context) error {
 	now := time.Now().UTC()
 	w.mu.Lock()
-	waiting := slices.Clone(w.waiting)
-	w.mu.Unlock()
-	if !w.o.Beside.Due(now, len(waiting) > 0) {
-		return nil
+	writes := make([]beside.Write, len(w.waiting))
+	for i := range w.waiting {
+		if w.waiting[i].since.After(now) { // the clock was set back: it waits no longer than it would have
+			w.waiting[i].since = now
+		}
+		writes[i] = w.waitingWrite(w.waiting[i])
 	}
-	writes := make([]beside.Write, len(waiting))
-	for i, a := range waiting {
-		writes[i] = a.change.write(a.window)
+	w.mu.Unlock()
+	if !w.o.Beside.Due(now, len(writes) > 0) {
+		return nil
 	}
 	w.o.Beside.Ask(ctx, now, writes...)
 	w.mu.Lock()
@@ -144,7 +191,7 @@ func (w *Watcher) attributeLate(ctx context.Context) error {
 		case e != nil:
 			commit.Events = append(commit.Events, *e)
 			spent = append(spent, used...)
-		case now.Before(a.until):
+		case !schedule.Lapsed(a.since, attributeFor, now):
 			left = append(left, a)
 		}
 	}
@@ -164,8 +211,8 @@ func (w *Watcher) attributeLate(ctx context.Context) error {
 
 // attributed is the event that names the actor of an earlier one.
 func (w *Watcher) attributed(a awaiting, now time.Time) (*drift.NewEvent, []string) {
-	write := a.change.write(a.window)
-	actor, reason, spent := w.o.Beside.Actor(write)
+	write, others := w.waitingWrite(a), w.waitingWrites(a.change.key)
+	actor, reason, spent := w.o.Beside.Actor(write, others)
 	if actor == nil {
 		return nil, nil
 	}
@@ -173,27 +220,35 @@ func (w *Watcher) attributed(a awaiting, now time.Time) (*drift.NewEvent, []stri
 	e := drift.Event{
 		Time: now, Type: drift.EventAttributed, Tenant: w.o.Tenant, TenantID: w.o.TenantID,
 		Object: &ref, Action: a.change.action, Severity: drift.Low, Actor: actor, About: a.event, Reason: reason,
-		Summary: fmt.Sprintf("%s: %s by %s", drift.Visible(ref.Name), a.change.action, actorWords(actor)),
+		Summary: fmt.Sprintf("%s: %s by %s", drift.Visible(ref.Name), a.change.action, actor.Words()),
 	}
-	if v, ok := w.undone(a.change, write); ok {
+	v, undone := w.undone(a.change, write, others)
+	if undone {
 		e.Severity, e.Direction = v.Severity, new(v.Direction)
-		e.Summary = v.Summary + ", by " + actorWords(actor)
-		ne := w.route(e, a.told)
-		ne.Receivers = union(ne.Receivers, a.told)
-		return &ne, spent
+		e.Summary = v.Summary + ", by " + actor.Words()
 	}
-	return &drift.NewEvent{Event: e, Receivers: a.told}, spent
+	accuse(&e)
+	if !undone && !e.Misused() {
+		return &drift.NewEvent{Event: e, Receivers: a.told}, spent
+	}
+	ne := w.route(e, a.told)
+	ne.Receivers = union(ne.Receivers, a.told)
+	return &ne, spent
 }
 
-func actorWords(a *drift.Actor) string {
-	name := drift.Visible(cmp.Or(a.Name, a.ID))
-	switch a.Kind {
-	case "microsoft":
-		return "Microsoft (" + name + ")"
-	case "cadrift":
-		return "cadrift itself"
-	case "app":
-		return "the app " + name
+// accuse makes an event as loud as the loss of our credential, whatever was
+// written with it.
+func accuse(e *drift.Event) {
+	if !e.Misused() {
+		return
 	}
-	return name
+	e.Severity = max(e.Severity, drift.High)
+	if e.Type == drift.DriftChanged {
+		e.Summary += "; written with cadrift's own credential, but not by cadrift"
+	}
+	const advice = "exchange the credential of this application: somebody else has it, and it has more permissions than reading takes"
+	if e.Reason != "" {
+		e.Reason += "; "
+	}
+	e.Reason += advice
 }

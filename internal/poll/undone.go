@@ -13,14 +13,14 @@ import (
 
 // undone judges a write that left no trace by the form that the audit log
 // holds of it: changed and put back between two readings (detection law §1.5).
-func (w *Watcher) undone(c change, write beside.Write) (drift.Verdict, bool) {
+func (w *Watcher) undone(c change, write beside.Write, others []beside.Write) (drift.Verdict, bool) {
 	if c.old == nil || c.new == nil || c.old.Digest != c.new.Digest {
 		return drift.Verdict{}, false
 	}
 	var world *judge.World
 	var base *drift.Object
 	var worst drift.Verdict
-	for _, step := range w.o.Beside.Steps(write) {
+	for _, step := range w.o.Beside.Steps(write, others) {
 		if base == nil {
 			base = step.Old
 		}
@@ -62,13 +62,15 @@ func (w *Watcher) passing(now time.Time) (events []drift.NewEvent, spent []strin
 		}
 		v := w.world(w.state.Objects).Judge(judge.Case{New: p.Form, Changes: changes})
 		spent = append(spent, p.Records...)
-		events = append(events, w.route(drift.Event{
+		e := drift.Event{
 			Time: now, Type: drift.DriftChanged, Window: &p.Window,
 			Tenant: w.o.Tenant, TenantID: w.o.TenantID, Object: &p.Form.Ref, Action: drift.Deleted,
 			Direction: new(drift.Mixed), Severity: v.Severity, LockoutRisk: new(v.Lockout), LockoutReasons: nonNil(v.Reasons),
 			Summary: "created and deleted between two readings: " + v.Summary, Changes: []drift.Change{},
 			Drift: drift.DriftNone, Actor: p.Actor,
-		}, nil))
+		}
+		accuse(&e)
+		events = append(events, w.route(e, nil))
 	}
 	return events, spent
 }

@@ -183,11 +183,20 @@ func (p *pages) event(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, err)
 		return
 	}
+	later := ""
+	if e.Type == drift.DriftChanged && e.Actor == nil { // the log was late: the event that followed says who
+		if e.Actor, later, err = p.reader.Author(r.Context(), e.ID); err != nil {
+			p.fail(w, r, err)
+			return
+		}
+	}
 	p.render(w, http.StatusOK, p.single, struct {
 		frame
 		Event drift.Event
 		Lines []words.Line
-	}{p.frame(words.Headline(&e)), e, beside(words.Lines(&e))})
+		// Later is the event that told who it was, when that is another one.
+		Later string
+	}{p.frame(words.Headline(&e)), e, beside(words.Lines(&e)), later})
 }
 
 // beside drops the lines that the page shows in another place.

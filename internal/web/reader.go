@@ -22,6 +22,10 @@ type Reader interface {
 	// Event is one event by its id. Error: drift.ErrNotFound.
 	Event(ctx context.Context, id string) (drift.Event, error)
 
+	// Author is who made the change that an event tells of, nil while nobody
+	// knows, and the id of the event that says so.
+	Author(ctx context.Context, id string) (actor *drift.Actor, by string, err error)
+
 	// Ref names the object in its newest form, be it deleted by now. Error:
 	// drift.ErrNotFound for an object that was never seen.
 	Ref(ctx context.Context, tenant string, key drift.Key) (ref drift.Ref, present bool, err error)

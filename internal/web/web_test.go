@@ -27,6 +27,7 @@ type site struct {
 	ref      drift.Ref
 	err      error
 	ready    string
+	author   *drift.Actor
 }
 
 func (s *site) Overview(context.Context) (Overview, error) { return s.overview, s.err }
@@ -50,6 +51,13 @@ func (s *site) Event(_ context.Context, id string) (drift.Event, error) {
 		}
 	}
 	return drift.Event{}, drift.ErrNotFound
+}
+
+func (s *site) Author(_ context.Context, id string) (*drift.Actor, string, error) {
+	if s.author == nil || id != s.events[0].ID {
+		return nil, "", s.err
+	}
+	return s.author, "contoso-000000000043", s.err
 }
 
 func (s *site) Ref(_ context.Context, _ string, key drift.Key) (drift.Ref, bool, error) {
@@ -84,7 +92,7 @@ func sample() *site {
 		drifts: []drift.Finding{{
 			Tenant: "contoso", Object: ref, Since: now.Add(-time.Hour), Severity: drift.Critical, Direction: drift.Weaker,
 			Lockout: true, Summary: hostileName + ": state on → off", Changes: changes, BaselinePatch: patch,
-			Ack: &drift.Ack{By: hostileName, Reason: "known"},
+			Ack: &drift.Ack{By: hostileName, Reason: "known"}, Actor: &drift.Actor{Kind: "app", Name: hostileName, IP: "192.0.2.7"},
 		}},
 		events: []drift.Event{
 			{
@@ -310,6 +318,30 @@ func TestHostileNamesAreText(t *testing.T) {
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %q on the front page", want)
+		}
+	}
+}
+
+// The log was late: the page behind the alert's link says who it was all the
+// same, and so does the open drift.
+func TestWhoCameLater(t *testing.T) {
+	s := sample()
+	s.events[0].Actor = nil
+	h := handler(t, s)
+	target := "/events/" + s.events[0].ID
+	if page := get(h, target).Body.String(); strings.Contains(page, "<dt>Who</dt>") || strings.Contains(page, "came later") {
+		t.Errorf("somebody is named:\n%s", page)
+	}
+	s.author = &drift.Actor{Kind: "user", Name: "sam@contoso.example", IP: "192.0.2.7"}
+	s.drifts[0].Actor, s.drifts[0].AttributedBy = s.author, "contoso-000000000043"
+	for target, want := range map[string]string{
+		target:                                "<dt>Who</dt><dd>sam@contoso.example</dd>",
+		"/":                                   `by <a href="/events/contoso-000000000043">sam@contoso.example</a>`,
+		"/objects/contoso/policy/" + s.ref.ID: `by <a href="/events/contoso-000000000043">sam@contoso.example</a>`,
+	} {
+		page := get(h, target).Body.String()
+		if !strings.Contains(page, want) || !strings.Contains(page, `href="/events/contoso-000000000043"`) || strings.Contains(page, "192.0.2.7") {
+			t.Errorf("%s: no %q, no link, or an address:\n%s", target, want, page)
 		}
 	}
 }

@@ -53,6 +53,7 @@ func summary(e *drift.Event) string {
 //	drift.reminder    severity, direction than baseline, STILL OPEN, LOCKOUT RISK, announced
 //	test              TEST first, so that nobody gets up for it
 //	everything else   severity and the word of the type
+//	any               CREDENTIAL MISUSED: written as cadrift, and not by it
 func marks(e *drift.Event) []string {
 	severity, direction := Verdict(e)
 	out := []string{strings.ToUpper(severity.String())}
@@ -62,7 +63,7 @@ func marks(e *drift.Event) []string {
 	case drift.TestEvent:
 		return []string{"TEST", out[0]}
 	default:
-		out = append(out, typeWord(e.Type))
+		out = append(out, TypeWord(e.Type))
 	}
 	if e.Type == drift.DriftReminder {
 		out = append(out, "STILL OPEN")
@@ -73,15 +74,22 @@ func marks(e *drift.Event) []string {
 	if e.Locks() {
 		out = append(out, "LOCKOUT RISK")
 	}
+	if e.Misused() {
+		out = append(out, "CREDENTIAL MISUSED")
+	}
 	if e.Expected != nil {
 		out = append(out, "announced")
 	}
 	return out
 }
 
-// typeWord names an event that is not a change in a word or two.
-func typeWord(t drift.EventType) string {
+// TypeWord names the type of an event in a word or two.
+func TypeWord(t drift.EventType) string {
 	switch t {
+	case drift.DriftChanged:
+		return "changed"
+	case drift.SchemaChanged:
+		return "new in Graph"
 	case drift.EventAttributed:
 		return "who it was"
 	case drift.GuardArmed:

@@ -23,6 +23,7 @@ const (
 	LabelAdded     = "Added"
 	LabelResult    = "Result"
 	LabelReason    = "Reason"
+	LabelDetail    = "Detail"
 	LabelKinds     = "Kinds"
 	LabelWho       = "Who"
 	LabelWhen      = "When"
@@ -57,6 +58,7 @@ func Lines(e *drift.Event) []Line {
 	out.add(LabelAdded, list(e.Added, maxNames))
 	out.add(LabelResult, e.Result)
 	out.add(LabelReason, reason(e))
+	out.add(LabelDetail, e.Detail)
 	out.add(LabelKinds, kindWords(e.Kinds))
 	out.add(LabelWho, who(e))
 	out.add(LabelWhen, when(e))
@@ -183,18 +185,7 @@ func who(e *drift.Event) string {
 		}
 		return ""
 	}
-	name := drift.Visible(a.Name)
-	if name == "" {
-		name = drift.Visible(a.ID)
-	}
-	switch a.Kind {
-	case "microsoft":
-		name = "Microsoft: " + name
-	case "cadrift":
-		name = "cadrift itself"
-	case "app":
-		name = "app " + name
-	}
+	name := a.Words()
 	if !a.Time.IsZero() {
 		name += ", " + clock(a.Time)
 	}

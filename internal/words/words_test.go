@@ -132,6 +132,8 @@ func examples() map[string]*drift.Event {
 	quiet.DeliveredSeverity, quiet.Expected = expected.DeliveredSeverity, expected.Expected
 	attributed := base(drift.EventAttributed, drift.Low, "CA001: state on → off was alex@contoso.example")
 	attributed.About, attributed.Actor = "contoso-000000000042", switchedOff().Actor
+	misused := base(drift.EventAttributed, drift.High, "CA001: updated by somebody with cadrift's own credential, but not cadrift (the app Watcher)")
+	misused.About, misused.Actor = attributed.About, &drift.Actor{Kind: "app", ID: "x", Name: "Watcher", Time: at("19:59:12"), OwnCredential: true}
 	schema := base(drift.SchemaChanged, drift.Low, "12 policies have a new property")
 	schema.Direction, schema.Kinds = new(drift.Neutral), []drift.Kind{drift.Policy}
 	armed := base(drift.GuardArmed, drift.Medium, "guard armed with 2 accounts")
@@ -142,7 +144,8 @@ func examples() map[string]*drift.Event {
 	refused.Policy, refused.Reason = written.Policy, "targets_account"
 	failed := base(drift.GuardFailed, drift.High, "CA007: write failed")
 	failed.Policy, failed.Reason = written.Policy, "403 from Graph"
-	blind := base(drift.MonitorBlind, drift.Critical, "no reading since 19:52: token refused")
+	blind := base(drift.MonitorBlind, drift.Critical, "cannot read contoso: the credential is refused (AADSTS7000222)")
+	blind.Detail = "list policies: get token: 401 AADSTS7000222: The provided client secret keys are expired"
 	blind.Reason, blind.Kinds = string(drift.ReasonCredential), []drift.Kind{drift.Policy, drift.NamedLocation}
 	recovered := base(drift.MonitorRecovered, drift.Low, "readings are complete again")
 	recovered.Reason = string(drift.ReasonCredential)
@@ -153,7 +156,7 @@ func examples() map[string]*drift.Event {
 		"changed": switchedOff(), "changed-lockout": lockout, "changed-baseline": moved, "changed-resolved": resolved, "changed-dropped": &dropped,
 		"changed-announced": expected, "changed-location": location, "changed-recreated": recreated,
 		"changed-deleted": deleted, "changed-created": created, "changed-staged": staged,
-		"reminder": reminder, "reminder-announced": &quiet, "attributed": attributed, "schema": schema,
+		"reminder": reminder, "reminder-announced": &quiet, "attributed": attributed, "attributed-misused": misused, "schema": schema,
 		"guard-armed": armed, "guard-written": written, "guard-refused": refused, "guard-failed": failed,
 		"blind": blind, "recovered": recovered, "pinned": pinned,
 		"heartbeat": base(drift.MonitorHeartbeat, drift.Info, "watching 64 objects"),
@@ -188,7 +191,7 @@ func TestHeadlineSaysWhetherToGetUp(t *testing.T) {
 		"reminder-announced": "LOW · WEAKER than baseline · STILL OPEN · announced · contoso · CA001",
 		"schema":             "LOW · neutral · contoso · ",
 		"guard-failed":       "HIGH · GUARD FAILED · contoso · ",
-		"blind":              "CRITICAL · BLIND · contoso · no reading",
+		"blind":              "CRITICAL · BLIND · contoso · cannot read contoso: the credential is refused",
 		"test":               "TEST · CRITICAL · contoso · ",
 	} {
 		if got := Headline(examples()[name]); !strings.HasPrefix(got, want) {
