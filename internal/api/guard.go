@@ -68,10 +68,19 @@ type GuardApply struct {
 }
 
 // GuardApplied tells which policies were written, and how many still lack an
-// exclusion.
+// exclusion. Lifted are the stops and undone writes that ended with the order,
+// NotWritten the policies that it came to nothing for.
 type GuardApplied struct {
-	Policies []drift.Ref `json:"policies"`
-	Missing  int         `json:"missing"`
+	Policies   []drift.Ref   `json:"policies"`
+	Missing    int           `json:"missing"`
+	Lifted     []GuardRemark `json:"lifted"`
+	NotWritten []GuardRemark `json:"not_written"`
+}
+
+// GuardRemark is one policy and why.
+type GuardRemark struct {
+	Object drift.Ref `json:"object"`
+	Reason string    `json:"reason"`
 }
 
 // GuardUndo is the order to reverse a write; DryRun only plans it.
@@ -129,7 +138,7 @@ func (a *API) guardApply(r *http.Request) (any, error) {
 		return nil, err
 	}
 	done, err := a.guards.GuardApply(r.Context(), t.Name, order)
-	done.Policies = list(done.Policies)
+	done.Policies, done.Lifted, done.NotWritten = list(done.Policies), list(done.Lifted), list(done.NotWritten)
 	return done, err
 }
 

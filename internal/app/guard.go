@@ -162,9 +162,12 @@ func (a *App) GuardApply(ctx context.Context, tenant string, o api.GuardApply) (
 	// A client that goes away does not take the order back.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), applyTime)
 	defer cancel()
+	since := time.Now().UTC()
 	err = u.watcher.Exclusive(ctx, func() error {
 		u.guard.Preview(guard.Sight(u.watcher.Sight()))
-		return u.guard.Amnesty(time.Now().UTC())
+		lifted, err := u.guard.Amnesty(since)
+		done.Lifted = remarks(lifted)
+		return err
 	})
 	for last := false; err == nil && !last && len(done.Policies) < o.Max; {
 		err = u.watcher.Exclusive(ctx, func() (err error) {
@@ -177,7 +180,16 @@ func (a *App) GuardApply(ctx context.Context, tenant string, o api.GuardApply) (
 		})
 	}
 	done.Missing = u.guard.Status().Missing
+	done.NotWritten = remarks(u.guard.Unwritten(since, len(done.Policies) >= o.Max))
 	return done, refusedOrder(err)
+}
+
+func remarks(all []guard.Remark) []api.GuardRemark {
+	var out []api.GuardRemark
+	for _, r := range all {
+		out = append(out, api.GuardRemark{Object: r.Object, Reason: r.Text})
+	}
+	return out
 }
 
 // GuardUndo plans the reverse of a write, and carries it out unless it is only

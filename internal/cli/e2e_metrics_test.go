@@ -26,6 +26,7 @@ func TestMetrics(t *testing.T) {
 		`cadrift_policies{state="enabled",tenant="contoso"} 2`, `cadrift_policies{state="disabled",tenant="contoso"} 0`, `cadrift_policies{state="report_only",tenant="contoso"} 1`,
 		`cadrift_notification_queue_length{receiver="siem"} 0`, `cadrift_notifications_parked{receiver="siem"} 0`,
 		`cadrift_graph_requests_total{code="200",tenant="contoso"} `, `cadrift_graph_throttled_total{tenant="contoso"} 0`,
+		"cadrift_start_time_seconds ", `cadrift_poll_overdue_timestamp_seconds{tenant="contoso"} `, `cadrift_emergency_accounts_unusable{tenant="contoso"} 0`, `cadrift_blind{reason="baseline",tenant="contoso"} 0`,
 		"cadrift_store_size_bytes ", "cadrift_store_commit_duration_seconds_count ",
 		"cadrift_config_last_reload_successful 1", "cadrift_config_last_reload_success_timestamp_seconds ",
 	}

@@ -114,19 +114,31 @@ func (e *env) guardApplyCommand() *cobra.Command {
 		Use:   "apply --max N --reason TEXT",
 		Short: "Write the plan now, at most N policies",
 		Long: "Write the plan now, in mode plan or enforce, with the same checks as ever. N stands in for\n" +
-			"the hourly budget; the budget per policy and day stays. Stops and undone writes end.",
+			"the hourly budget; the budget per policy and day stays. Stops and undone writes end, except\n" +
+			"where that budget is spent. What is missing and was not written is named with the reason;\n" +
+			"the exit code is 1 when nothing was written for such a reason.",
 		Args: args(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if order.Max < 1 {
 				return usage(c, "%s: --max is missing or below 1", c.CommandPath())
 			}
 			var done api.GuardApplied
-			return e.send(c, connection{outside: true}, route("guard", "apply"), order, &done, func(p *printer) {
+			err := e.send(c, connection{outside: true}, route("guard", "apply"), order, &done, func(p *printer) {
+				for _, r := range done.Lifted {
+					p.line("%s %s: %s", p.paint(quiet, "lifted:"), visibleName(r.Object), words.Clean(r.Reason, lineRunes))
+				}
 				for _, r := range done.Policies {
 					p.line("%s %s", p.paint(good, "written:"), visibleName(r))
 				}
+				for _, r := range done.NotWritten {
+					p.line("%s %s: %s", p.paint(bad, "not written:"), visibleName(r.Object), words.Clean(r.Reason, lineRunes))
+				}
 				p.line("%s written, %s missing the last time they were read", plural(len(done.Policies), "policy", "policies"), plural(done.Missing, "policy was", "policies were"))
 			})
+			if err == nil && len(done.Policies) == 0 && len(done.NotWritten) > 0 {
+				err = &trouble{"nothing was written", "the reasons are above; cadrift guard plan shows where the guard stands"}
+			}
+			return err
 		},
 	}
 	c.Flags().IntVar(&order.Max, "max", 0, "write at most `N` policies")

@@ -14,6 +14,7 @@ import (
 type guards struct {
 	applied []api.GuardApply
 	undone  []api.GuardUndo
+	fought  bool // nothing can be written
 	err     error
 }
 
@@ -32,7 +33,13 @@ func (g *guards) GuardPlan(context.Context, string) (api.GuardPlan, error) {
 
 func (g *guards) GuardApply(_ context.Context, _ string, o api.GuardApply) (api.GuardApplied, error) {
 	g.applied = append(g.applied, o)
-	return api.GuardApplied{Policies: []drift.Ref{{Name: "CA002"}}, Missing: 3}, g.err
+	remark := func(name, reason string) []api.GuardRemark {
+		return []api.GuardRemark{{Object: drift.Ref{Name: name}, Reason: reason}}
+	}
+	if g.fought {
+		return api.GuardApplied{Missing: 1, NotWritten: remark(hostileName, "stopped: a fight; its budget of 3 writes a day is spent until 2026-11-23 02:05 UTC")}, g.err
+	}
+	return api.GuardApplied{Policies: []drift.Ref{{Name: "CA002"}}, Missing: 3, Lifted: remark("CA002", "a fight"), NotWritten: remark("CA003", "on hold")}, g.err
 }
 
 func (g *guards) GuardUndo(_ context.Context, _ string, o api.GuardUndo) (api.GuardReversal, error) {
@@ -65,13 +72,27 @@ func TestGuardApplyNeedsBudgetAndReason(t *testing.T) {
 			t.Errorf("%v: exit %d, %s", args, code, stderr)
 		}
 	}
-	contains(t, r.want(0, "guard", "apply", "--max", "2", "--reason", "roll-out"), "written: CA002", "3 policies were missing")
+	contains(t, r.want(0, "guard", "apply", "--max", "2", "--reason", "roll-out"), "lifted: CA002: a fight", "written: CA002", "not written: CA003: on hold", "3 policies were missing")
 	if o := g.applied[0]; o.Max != 2 || o.Reason != "roll-out" || !strings.HasPrefix(o.By, "uid ") {
 		t.Errorf("got %+v", o)
 	}
 	g.err = api.Refuse("not now: GUARD_STOP is there", "cadrift guard plan")
 	if code, _, stderr := r.run("guard", "apply", "--max", "2", "--reason", "x"); code != 1 || !strings.Contains(stderr, "GUARD_STOP") {
 		t.Errorf("exit %d, %s", code, stderr)
+	}
+}
+
+// An order that came to nothing says why, and is no success.
+func TestGuardApplyThatWritesNothing(t *testing.T) {
+	t.Setenv("NONE", "secret")
+	r := newRig(t)
+	r.guards = &guards{fought: true}
+	for format, want := range map[string]string{"text": "not written: ", "json": `"lifted": []`} {
+		code, stdout, stderr := r.run("--output", format, "guard", "apply", "--max", "1", "--reason", "lockout")
+		if code != 1 || !strings.Contains(stdout, want) || !strings.Contains(stdout, "spent until 2026-11-23 02:05 UTC") ||
+			!strings.Contains(stderr, "nothing was written") || !strings.Contains(stderr, "hint: ") || strings.Contains(stdout, "\x1b") {
+			t.Errorf("%s: exit %d\n%s\n%s", format, code, stdout, stderr)
+		}
 	}
 }
 

@@ -175,7 +175,11 @@ func (g *Guard) Status() Status {
 	}
 	stopped := g.facts(g.sight.Time).Stopped
 	for _, id := range slices.Sorted(maps.Keys(stopped)) {
-		st.Stops = append(st.Stops, drift.Visible(g.stops[id].Policy.Name)+": "+g.stops[id].Why)
+		st.Stops = append(st.Stops, drift.Visible(g.stops[id].Policy.Name)+": "+stopped[id])
+	}
+	spent := g.spentLocked(g.sight.Time)
+	if g.s.Mode == Enforce && len(Choose(g.rows, spent, g.s.PerHour-spent.Hour, g.s).Waiting) > 0 {
+		st.Stops = append(st.Stops, g.s.hourSpent())
 	}
 	st.Stopped = len(st.Stops) > 0
 	return st
@@ -218,7 +222,14 @@ func (g *Guard) replan(now time.Time) {
 func (g *Guard) facts(now time.Time) Facts {
 	f := Facts{
 		Now: now, Bad: map[string]string{}, Since: map[string]time.Time{},
-		Undone: map[string]string{}, Stopped: map[string]string{}, Pending: map[string]string{},
+		Undone: map[string]string{}, Stopped: map[string]string{}, Pending: map[string]string{}, Spent: g.exhausted(now),
+	}
+	// Neither ends before the budget is free, see Amnesty.
+	with := func(why, id string) string {
+		if spent := f.Spent[id]; spent != "" {
+			why += "; " + spent
+		}
+		return why
 	}
 	if g.isArmed {
 		maps.Copy(f.Since, g.armed.Since)
@@ -229,11 +240,11 @@ func (g *Guard) facts(now time.Time) Facts {
 		}
 	}
 	for id, u := range g.undone {
-		f.Undone[id] = u.text()
+		f.Undone[id] = with(u.text(), id)
 	}
 	for id, s := range g.stops {
 		if s.Digest.IsZero() || s.Digest == g.digestOf(id) {
-			f.Stopped[id] = s.Why
+			f.Stopped[id] = with(s.Why, id)
 		}
 	}
 	for _, in := range g.intents {

@@ -24,25 +24,41 @@ type Order struct {
 	Reason, By string
 }
 
+// Remark is what an order says of one policy.
+type Remark struct {
+	Object drift.Ref
+	Text   string
+}
+
 // Amnesty ends stops and undone writes, as guard apply does: a person looked
-// at the plan and wants it carried out.
-func (g *Guard) Amnesty(now time.Time) error {
+// at the plan and wants it carried out. It tells which. A policy whose own
+// budget is spent keeps them: nothing could be written, and the next pass would
+// have to stop it again.
+func (g *Guard) Amnesty(now time.Time) ([]Remark, error) {
 	if why := g.blocked(); why != "" {
-		return not("%s", why)
-	}
-	entries := g.amnesty()
-	if len(entries) == 0 {
-		return nil
-	}
-	if _, err := g.o.Journal.Record(entries, nil, nil); err != nil {
-		return fmt.Errorf("record amnesty: %w", err)
+		return nil, not("%s", why)
 	}
 	g.mu.Lock()
-	clear(g.undone)
-	clear(g.stops)
+	entries, ended := g.amnesty(g.exhausted(now))
+	g.mu.Unlock()
+	if len(entries) == 0 {
+		return nil, nil
+	}
+	if _, err := g.o.Journal.Record(entries, nil, nil); err != nil {
+		return nil, fmt.Errorf("record amnesty: %w", err)
+	}
+	g.mu.Lock()
+	for _, e := range entries {
+		switch e.Kind {
+		case kindUndone:
+			delete(g.undone, e.ID)
+		case kindStop:
+			delete(g.stops, e.ID)
+		}
+	}
 	g.mu.Unlock()
 	g.plan(now)
-	return nil
+	return ended, nil
 }
 
 // Apply carries out the next write of the plan on a budget that a person
@@ -73,17 +89,51 @@ func (g *Guard) Apply(ctx context.Context, o Order) (wrote *drift.Ref, done bool
 	return &row.Object, !more, nil
 }
 
+// Unwritten are the policies that lack an exclusion, and were not written
+// since, with what stood against it. Those that merely wait for their turn are
+// left out when the order's own budget is used up.
+func (g *Guard) Unwritten(since time.Time, usedUp bool) []Remark {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	exhausted := g.exhausted(since)
+	var out []Remark
+	for i := range g.rows {
+		r := &g.rows[i]
+		id := fold(r.Object.ID)
+		_, undone := g.undone[id]
+		in := g.lastIntent(id)
+		tried := in != nil && !in.Time.Before(since)
+		switch {
+		case !r.Counts() && !undone, tried && in.wrote():
+		case tried && in.open():
+			out = append(out, Remark{r.Object, in.waiting()})
+		case tried:
+			out = append(out, Remark{r.Object, in.Note})
+		case r.Write && exhausted[id] == "" && usedUp:
+		default:
+			out = append(out, Remark{r.Object, r.Reason})
+		}
+	}
+	return out
+}
+
 // wroteLast tells whether the newest intent of a policy led to a write.
 func (g *Guard) wroteLast(policyID string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	in := g.lastIntent(fold(policyID))
+	return in != nil && in.wrote()
+}
+
+// lastIntent is the newest intent of a policy, nil without one; mu is held.
+func (g *Guard) lastIntent(id string) *intent {
 	var newest *intent
 	for _, in := range g.intents {
-		if fold(in.Policy.ID) == fold(policyID) && (newest == nil || in.Time.After(newest.Time)) {
+		if fold(in.Policy.ID) == id && (newest == nil || in.Time.After(newest.Time)) {
 			newest = in
 		}
 	}
-	return newest != nil && (newest.Stage == sent || newest.Stage == verified)
+	return newest
 }
 
 // Reversal is the plan of an undo: what will be taken away from which policy.

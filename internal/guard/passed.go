@@ -248,7 +248,7 @@ func (g *Guard) tellWaiting(rows []Row, now time.Time) error {
 	}
 	e := g.event(drift.GuardRefused, drift.Medium, now)
 	e.Result = string(refused)
-	e.Reason = fmt.Sprintf("budget: %d writes an hour are spent", g.s.PerHour)
+	e.Reason = g.s.hourSpent()
 	e.Summary = fmt.Sprintf("%d policies still lack an emergency exclusion: %s; cadrift guard apply --max N grants more", len(rows), e.Reason)
 	told, err := entry(kindTold, hourID, toldRecord{Time: now})
 	if err != nil {

@@ -60,6 +60,8 @@ type Facts struct {
 	Since map[string]time.Time
 	// Undone, Stopped and Pending are policies to leave alone, and why.
 	Undone, Stopped, Pending map[string]string
+	// Spent are policies whose own budget is spent, and until when.
+	Spent map[string]string
 }
 
 const (
@@ -200,6 +202,9 @@ func missing(r Row, lacking IDs, s Settings, f Facts) Row {
 		text += "; " + f.Pending[id]
 	default:
 		r.Add, r.Write = add, !add.empty()
+		if f.Spent[id] != "" {
+			text += "; " + f.Spent[id]
+		}
 	}
 	r.Reason = text
 	return r

@@ -83,6 +83,9 @@ type intent struct {
 // until it is.
 func (in *intent) open() bool { return in.Stage == stored || in.Stage == unknown || in.Stage == sent }
 
+// wrote tells that Graph took the write, as far as anybody knows.
+func (in *intent) wrote() bool { return in.Stage == sent || in.Stage == verified }
+
 // counts tells that the intent is paid for by the budgets: it led to a PATCH,
 // or may have.
 func (in *intent) counts() bool { return in.Stage != void }
@@ -201,7 +204,10 @@ func (g *Guard) Arm(now time.Time) error {
 	}
 	e := g.event(drift.GuardArmed, drift.Medium, now)
 	e.Summary, e.Reason, e.Added = armedWords(old, next, g.s)
-	if _, err := g.o.Journal.Record(append(g.amnesty(), record), []drift.Event{e}, nil); err != nil {
+	g.mu.Lock()
+	entries, _ := g.amnesty(nil)
+	g.mu.Unlock()
+	if _, err := g.o.Journal.Record(append(entries, record), []drift.Event{e}, nil); err != nil {
 		return fmt.Errorf("arm guard of %s: %w", g.o.Tenant, err)
 	}
 	g.mu.Lock()
@@ -212,18 +218,27 @@ func (g *Guard) Arm(now time.Time) error {
 	return nil
 }
 
-// amnesty are the entries that end every stop and every undone write.
-func (g *Guard) amnesty() []drift.Entry {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	var out []drift.Entry
+// amnesty are the entries that end every stop and every undone write, and what
+// they were, but for the policies to be kept; mu is held.
+func (g *Guard) amnesty(keep map[string]string) (entries []drift.Entry, ended []Remark) {
+	end := func(kind, id string, policy drift.Ref, text string) {
+		if keep[id] == "" {
+			entries, ended = append(entries, drift.Entry{Kind: kind, ID: id}), append(ended, Remark{policy, text})
+		}
+	}
 	for _, id := range slices.Sorted(maps.Keys(g.undone)) {
-		out = append(out, drift.Entry{Kind: kindUndone, ID: id})
+		policy := drift.Ref{Kind: drift.Policy, ID: id, Name: id}
+		for i := range g.sight.Policies {
+			if fold(g.sight.Policies[i].ID) == id {
+				policy = g.sight.Policies[i].Ref
+			}
+		}
+		end(kindUndone, id, policy, g.undone[id].text())
 	}
 	for _, id := range slices.Sorted(maps.Keys(g.stops)) {
-		out = append(out, drift.Entry{Kind: kindStop, ID: id})
+		end(kindStop, id, g.stops[id].Policy, g.stops[id].Why)
 	}
-	return out
+	return entries, ended
 }
 
 // keep writes an intent's new stage, with the events that tell it and the
@@ -297,6 +312,10 @@ func (g *Guard) countAnew(now time.Time) {
 func (g *Guard) spent(now time.Time) Spent {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	return g.spentLocked(now)
+}
+
+func (g *Guard) spentLocked(now time.Time) Spent {
 	s := Spent{Day: map[string]int{}}
 	for _, in := range g.intents {
 		if !in.counts() || in.Undo != "" {
@@ -311,4 +330,30 @@ func (g *Guard) spent(now time.Time) Spent {
 		}
 	}
 	return s
+}
+
+// exhausted are the policies whose own budget is spent, and until when, in
+// words that round up to the minute; mu is held.
+func (g *Guard) exhausted(now time.Time) map[string]string {
+	paid := map[string][]time.Time{}
+	for _, in := range g.intents {
+		if in.counts() && in.Undo == "" && now.Sub(in.Time) < day+carryTime {
+			id := fold(in.Policy.ID)
+			paid[id] = append(paid[id], in.Time)
+		}
+	}
+	out := map[string]string{}
+	for id, times := range paid {
+		if over := len(times) - g.s.PerPolicyDay; over >= 0 {
+			slices.SortFunc(times, time.Time.Compare)
+			out[id] = fmt.Sprintf("its budget of %s a day is spent until %s",
+				count(g.s.PerPolicyDay, "write"), times[over].Add(day+carryTime+time.Minute).UTC().Format("2006-01-02 15:04 UTC"))
+		}
+	}
+	return out
+}
+
+// hourSpent says that the hour's budget is spent.
+func (s *Settings) hourSpent() string {
+	return fmt.Sprintf("the hour's budget of %s is spent", count(s.PerHour, "write"))
 }

@@ -599,7 +599,13 @@ func TestUndo(t *testing.T) {
 		if len(r.patches()) != 2 {
 			t.Error("a restart forgot the undo")
 		}
-		r.must(r.watcher.Exclusive(context.Background(), func() error { return r.guard.Amnesty(time.Now()) }))
+		r.must(r.watcher.Exclusive(context.Background(), func() error {
+			lifted, err := r.guard.Amnesty(time.Now())
+			if len(lifted) != 1 || lifted[0].Object.Name != "CA001" || !strings.Contains(lifted[0].Text, "undone by") {
+				t.Errorf("lifted %+v", lifted)
+			}
+			return err
+		}))
 		r.passes(1)
 		if len(r.patches()) != 3 {
 			t.Error("guard apply does not end the exemption")
