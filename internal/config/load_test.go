@@ -150,7 +150,7 @@ receivers:
 	want := []string{
 		"FILE: others may write to this file (mode 0666): whoever can, decides what is watched",
 		"FILE:1:1: the control socket's path is longer than the 103 bytes that every system takes: set control_socket to a shorter one",
-		"FILE:2:48: the pages and the API are open to the network without encryption and password, unless something in front adds both",
+		"FILE:2:48: plain text without authentication beyond loopback: the pages and the API are open to the network, unless something in front encrypts and asks for a password",
 		"FILE:6:88: client_secret_file SECRET can be read by everybody on this machine (mode 0644)",
 		"FILE:7:26: auto_pin has no effect: the files in baseline.dir are the baseline",
 		"FILE:7:37: DIR/not-there does not exist yet",

@@ -70,7 +70,7 @@ func (l *loader) checkWeb() {
 		l.checkWebConfig(l.readFile("web.config_file", w.ConfigFile, false))
 	}
 	if w.AllowPlaintext && w.ConfigFile == "" && w.open() {
-		l.warn("web.allow_plaintext", "the pages and the API are open to the network without encryption and password, unless something in front adds both")
+		l.warn("web.allow_plaintext", "plain text without authentication beyond loopback: the pages and the API are open to the network, unless something in front encrypts and asks for a password")
 	}
 	if w.ExternalURL != "" {
 		w.ExternalURL = l.baseURL("web.external_url", w.ExternalURL, "http", "https")
