@@ -26,7 +26,7 @@ func (e *env) ackCommand() *cobra.Command {
 				p.line("acknowledged %s: %s", until, drift.Visible(answer.Drift.Object.Name))
 			})
 			if a := answer.Drift.Ack; err == nil && a != nil {
-				e.warnOfLength(a.Until, "another ack --for ends it sooner")
+				e.warnOfLength(a.Until, "another cadrift ack --for ends it sooner")
 			}
 			return err
 		},

@@ -86,10 +86,10 @@ func TestLongAnnouncementsAreWarnedOf(t *testing.T) {
 		args []string
 	}{
 		{"", []string{"expect", "CA*", "--for", "30d", "--reason", "x"}},
-		{"warning: this holds for 31 days; expect remove abc ends it\n", []string{"expect", "CA*", "--for", "31d", "--reason", "x"}},
-		{"warning: this holds for 31 days; expect remove abc ends it\n", []string{"expect", "CA*", "--for", "31d", "--reason", "x", "--output", "json"}},
+		{"warning: this holds for 31 days; cadrift expect remove abc ends it\n", []string{"expect", "CA*", "--for", "31d", "--reason", "x"}},
+		{"warning: this holds for 31 days; cadrift expect remove abc ends it\n", []string{"expect", "CA*", "--for", "31d", "--reason", "x", "--output", "json"}},
 		{"", []string{"ack", "CA001", "--reason", "x"}},
-		{"warning: this holds for 100000 days; another ack --for ends it sooner\n", []string{"ack", "CA001", "--for", "100000d", "--reason", "x"}},
+		{"warning: this holds for 100000 days; another cadrift ack --for ends it sooner\n", []string{"ack", "CA001", "--for", "100000d", "--reason", "x"}},
 	} {
 		if code, _, got := r.run(c.args...); code != 0 || got != c.want {
 			t.Errorf("%v: exit %d, stderr %q, want %q", c.args, code, got, c.want)

@@ -32,7 +32,7 @@ func (e *env) expectCommand() *cobra.Command {
 				p.line("announced until %s: %s (%s)", p.when(x.Until), words.Clean(x.Pattern, lineRunes), x.ID)
 			})
 			if err == nil {
-				e.warnOfLength(x.Until, "expect remove "+x.ID+" ends it")
+				e.warnOfLength(x.Until, "cadrift expect remove "+x.ID+" ends it")
 			}
 			return err
 		},
