@@ -64,11 +64,11 @@ func (t *Tenant) logWrite(w Write, old, new map[string]any) {
 	}
 }
 
-// log adds a record, which the log shows after a delay of up to
-// Behaviour.AuditDelay.
+// log adds a record, which the log shows after Behaviour.AuditLeast and up to
+// Behaviour.AuditDelay more.
 func (t *Tenant) log(e auditEntry) {
 	e.correlation = t.newID()
-	e.shown = time.Now()
+	e.shown = time.Now().Add(t.behaviour.AuditLeast)
 	if d := t.behaviour.AuditDelay; d > 0 {
 		e.shown = e.shown.Add(time.Duration(t.random.Float64() * float64(d)))
 	}

@@ -71,9 +71,11 @@ type Behaviour struct {
 	// KnownApps are the appIds with a service principal here; a policy that
 	// names another one is refused. Nil accepts every id.
 	KnownApps []string
-	// AuditDelay is the most by which the audit log shows a record late; the
-	// real one takes up to a quarter of an hour. SplitAudits writes the body
-	// before and the body after into two records of one correlation.
+	// AuditLeast is the least by which the audit log shows a record late, and
+	// AuditDelay the most that comes on top; the real one takes up to a quarter
+	// of an hour. SplitAudits writes the body before and the body after into two
+	// records of one correlation.
+	AuditLeast  time.Duration
 	AuditDelay  time.Duration
 	SplitAudits bool
 	// BareTypes are types (user, group, servicePrincipal) of which the app may
