@@ -39,6 +39,8 @@ func TestActor(t *testing.T) {
 	soon := timed
 	soon.After = noon.Add(50*time.Second + 500*time.Millisecond)
 	soon.At = noon.Add(52 * time.Second)
+	back := timed
+	back.After = noon.Add(55 * time.Second)
 	early := minute(drift.Updated) // Graph's time lies before the last reading, which met a lagging replica
 	early.At = noon.Add(-5 * time.Minute)
 	for _, c := range []struct {
@@ -62,6 +64,7 @@ func TestActor(t *testing.T) {
 		{"before the last reading", []graph.AuditRecord{record("1", -299, "kim", update)}, early, "kim", ""},
 		{"its body says when", []graph.AuditRecord{dated(record("1", 58, "kim", update), 49), dated(record("2", 59, "sam", update), 50)}, timed, "sam", "2 accounts"},
 		{"its body says otherwise", []graph.AuditRecord{dated(record("1", 51, "kim", update), 49)}, timed, "", ""},
+		{"Graph went back to an older form", []graph.AuditRecord{dated(record("1", 51, "kim", update), 50)}, back, "", ""},
 		{"its body says nothing sound", []graph.AuditRecord{dated(record("1", 51, "kim", update), -90)}, timed, "kim", ""},
 		{"somebody else's event claims it", []graph.AuditRecord{record("1", 2, "kim", update)}, minute(drift.Updated), "", ""},
 	} {

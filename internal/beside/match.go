@@ -191,7 +191,8 @@ func (w Write) dated(r record) bool {
 
 // fits tells whether a record may be of the write, and how far off it is:
 //
-//	the body has a time     it is the time that Graph gives the write
+//	the body has a time     it is the time that Graph gives the write, and later
+//	                        than the write before
 //	it has none             the log dates it as the write, or soon after, and the
 //	                        write before is not closer
 //	Graph gives no time     it lies between the readings, as far as clocks agree
@@ -202,7 +203,7 @@ func (v *View) fits(w Write, r record) (off time.Duration, ok bool) {
 	case !w.dated(r):
 		return w.fitsWindow(r, v.isOwn(w, r))
 	case !r.stamp.IsZero():
-		return 0, sameTime(r.stamp, w.At)
+		return 0, sameTime(r.stamp, w.At) && r.stamp.After(w.After)
 	}
 	late := r.Time.Sub(w.At)
 	ok = late >= -logEarly && late <= logLag && r.Time.Sub(w.After).Abs() > late.Abs() && !v.isOwn(w, r)
