@@ -34,6 +34,7 @@ type audits struct {
 	// spent are records that an event was attributed by.
 	spent map[string]bool
 	asked time.Time
+	news  bool // asked since [View.News] was called
 }
 
 func newAudits() audits { return audits{records: map[string]record{}, spent: map[string]bool{}} }
@@ -49,6 +50,14 @@ func (v *View) Due(now time.Time, reason bool) bool {
 	return schedule.Lapsed(v.audits.asked, every, now)
 }
 
+// News tells whether the log was asked since News was called last, for
+// whatever reason.
+func (v *View) News() bool {
+	news := v.audits.news
+	v.audits.news = false
+	return news
+}
+
 // Ask fetches audit records about the writes, as far back as their windows
 // begin. What cannot be fetched is a limit, no failure. Memberships are asked
 // for only when a group changed: in a large tenant they are most of the log.
@@ -56,7 +65,7 @@ func (v *View) Ask(ctx context.Context, now time.Time, about ...Write) {
 	if v.o.Audit == nil {
 		return
 	}
-	v.audits.asked = now
+	v.audits.asked, v.audits.news = now, true
 	since := now.Add(-auditReach)
 	parts := []graph.AuditLog{graph.AccessLog}
 	for _, w := range about {

@@ -40,7 +40,7 @@ func Cause(err error) string {
 		}
 		return "the credential cannot be used" + inBrackets(innermost(e.Message))
 	}
-	return "the answers of Graph are incomplete or no answers of Graph"
+	return "the answer cannot be used" + inBrackets(e.Message)
 }
 
 // innermost is the last part of a text in layers: "connection refused".

@@ -23,7 +23,8 @@ func TestCause(t *testing.T) {
 		{&Error{Status: 403, Code: "AccessDenied", Reason: drift.ReasonPermission}, "the application may not read it (AccessDenied)"},
 		{&Error{Op: "get token", Status: 401, Code: "AADSTS7000222", Reason: drift.ReasonCredential}, "the credential is refused (AADSTS7000222)"},
 		{&Error{Op: "get token", Message: "read secret: no such file or directory", Reason: drift.ReasonCredential}, "the credential cannot be used (no such file or directory)"},
-		{errors.New("page 2: not JSON"), "the answers of Graph are incomplete or no answers of Graph"},
+		{&Error{Status: 200, Message: "an HTML page instead of JSON", Reason: drift.ReasonIncomplete}, "the answer cannot be used (an HTML page instead of JSON)"},
+		{errors.New("something else"), "the answer cannot be used"},
 	} {
 		if got := Cause(c.err); got != c.want {
 			t.Errorf("%v\n got %q\nwant %q", c.err, got, c.want)

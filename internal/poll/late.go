@@ -176,10 +176,12 @@ func (w *Watcher) attributeLate(ctx context.Context) error {
 		writes[i] = w.waitingWrite(w.waiting[i])
 	}
 	w.mu.Unlock()
-	if !w.o.Beside.Due(now, len(writes) > 0) {
+	if w.o.Beside.Due(now, len(writes) > 0) {
+		w.o.Beside.Ask(ctx, now, writes...)
+	}
+	if !w.o.Beside.News() { // an alert may have asked a moment ago
 		return nil
 	}
-	w.o.Beside.Ask(ctx, now, writes...)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	commit := drift.Commit{TenantID: w.o.TenantID, Time: now}

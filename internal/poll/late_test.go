@@ -1,6 +1,7 @@
 package poll_test
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -109,6 +110,33 @@ func TestActorLater(t *testing.T) {
 		if queued != 2 {
 			t.Errorf("%d attributions are on their way to those who were told, want 2", queued)
 		}
+	})
+}
+
+// In a busy minute every pass asks for its own alerts: those who wait are not
+// forgotten over that.
+func TestActorLaterInABusyMinute(t *testing.T) {
+	inFullRig(t, func(o *poll.Options) { o.Kinds = []drift.Kind{drift.Policy, drift.NamedLocation} }, func(r *rig) {
+		first, other := r.policy("CA001", everyone+","+mfa), r.policy("CA002", everyone+","+mfa)
+		r.pass()
+		time.Sleep(time.Hour)
+		r.tenant.Tune(func(b *graphsim.Behaviour) { b.AuditLeast = 4 * time.Second })
+		must(t, r.admin.PatchPolicy(first, `{"state":"disabled"}`))
+		wrote := time.Now()
+		for i := range 12 {
+			r.pass()
+			time.Sleep(500 * time.Millisecond)
+			must(t, r.admin.PatchPolicy(other, fmt.Sprintf(`{"displayName":"CA002 %d"}`, i)))
+		}
+		if time.Since(wrote) > time.Minute {
+			t.Fatalf("the minute took %s", time.Since(wrote))
+		}
+		for _, e := range r.events() {
+			if e.Type == drift.EventAttributed && e.Object.ID == first {
+				return
+			}
+		}
+		t.Errorf("nobody is named after %s: %v", time.Since(wrote), lines(r.events()))
 	})
 }
 
