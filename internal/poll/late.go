@@ -248,7 +248,7 @@ func accuse(e *drift.Event) {
 	if e.Type == drift.DriftChanged {
 		e.Summary += "; written with cadrift's own credential, but not by cadrift"
 	}
-	const advice = "exchange the credential of this application: somebody else has it, and it has more permissions than reading takes"
+	const advice = "exchange the credential of this application: somebody else writes with it"
 	if e.Reason != "" {
 		e.Reason += "; "
 	}
