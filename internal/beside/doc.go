@@ -3,7 +3,7 @@
 //
 //	names      what people call the ids in a policy           (names.go, book.go)
 //	members    who is in the groups that policies exclude      (members.go)
-//	actors     who made a change, by the audit log             (actors.go)
+//	actors     who made a change, by the audit log             (actors.go, match.go)
 //	traces     what came and went between two readings         (traces.go)
 //	hidden     which policies this version of Graph leaves out (hidden.go)
 //
