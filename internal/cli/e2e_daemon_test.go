@@ -121,8 +121,8 @@ func (d *daemon) end(sig os.Signal) error {
 	select {
 	case <-d.done:
 		return d.err
-	case <-time.After(10 * time.Second):
-		return errors.Join(errors.New("still running 10 s after "+sig.String()), d.cmd.Process.Kill())
+	case <-time.After(25 * time.Second): // what supervisors are told to wait is more
+		return errors.Join(errors.New("still running 25 s after "+sig.String()), d.cmd.Process.Kill())
 	}
 }
 
