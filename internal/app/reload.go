@@ -76,7 +76,6 @@ func (a *App) swap(ctx context.Context, b *Built) error {
 	if err != nil {
 		return err
 	}
-	a.pages.Store(&pages)
 	receivers := map[string]*receiverUnit{}
 	for _, u := range old.receivers {
 		receivers[u.Name] = u
@@ -99,8 +98,17 @@ func (a *App) swap(ctx context.Context, b *Built) error {
 		}
 		next.receivers = append(next.receivers, u)
 	}
-	if err := a.swapTenants(ctx, b, old, next); err != nil {
+	left, err := a.swapTenants(ctx, b, old, next)
+	if err != nil {
 		return err
+	}
+	a.setup.Store(next)
+	a.pages.Store(&pages)
+	for name, u := range left {
+		if err := u.member.end(ctx); err != nil {
+			return err
+		}
+		a.metrics.forgetTenant(name)
 	}
 	for name, u := range receivers {
 		if err := u.member.end(ctx); err != nil {
@@ -111,37 +119,29 @@ func (a *App) swap(ctx context.Context, b *Built) error {
 	return nil
 }
 
-// swapTenants replaces the tenants that changed, publishes next, and ends
-// those that are gone.
-func (a *App) swapTenants(ctx context.Context, b *Built, old, next *setup) error {
-	tenants := map[string]*tenantUnit{}
+// swapTenants replaces the tenants that changed, and gives those that are left
+// over.
+func (a *App) swapTenants(ctx context.Context, b *Built, old, next *setup) (left map[string]*tenantUnit, err error) {
+	left = map[string]*tenantUnit{}
 	for _, u := range old.tenants {
-		tenants[u.Name] = u
+		left[u.Name] = u
 	}
 	for _, t := range b.Tenants {
-		u, kept := tenants[t.Name]
-		delete(tenants, t.Name)
+		u, kept := left[t.Name]
+		delete(left, t.Name)
 		if kept && reflect.DeepEqual(u.Tenant.Tenant, t.Tenant) {
 			next.tenants = append(next.tenants, u)
 			continue
 		}
 		if kept { // the new watcher starts from what the old one committed last
 			if err := u.member.end(ctx); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		u, err := a.startTenant(t)
-		if err != nil {
-			return fmt.Errorf("start tenant %s: %w", t.Name, err)
+		if u, err = a.startTenant(t); err != nil {
+			return nil, fmt.Errorf("start tenant %s: %w", t.Name, err)
 		}
 		next.tenants = append(next.tenants, u)
 	}
-	a.setup.Store(next)
-	for name, u := range tenants {
-		if err := u.member.end(ctx); err != nil {
-			return err
-		}
-		a.metrics.forgetTenant(name)
-	}
-	return nil
+	return left, nil
 }

@@ -77,11 +77,11 @@ func (p *printer) check(result api.CheckResult) {
 			p.line("no snapshot yet: only drift from the baseline is shown")
 		}
 		if t.Baseline {
-			p.line("%s from the baseline", plural(len(t.Drifts), "drift", "drifts"))
+			p.line("%s from the baseline", words.Count(len(t.Drifts), "drift", "drifts"))
 			p.findings(t.Drifts, false)
 		}
 		if t.Snapshot {
-			p.line("%s since the newest snapshot", plural(len(t.Changed), "change", "changes"))
+			p.line("%s since the newest snapshot", words.Count(len(t.Changed), "change", "changes"))
 			p.changes(t.Changed)
 		}
 		for _, ref := range t.Unconfirmed {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cadrift/cadrift/internal/api"
+	"github.com/cadrift/cadrift/internal/words"
 )
 
 func (e *env) exportCommand() *cobra.Command {
@@ -65,10 +66,10 @@ func (e *env) export(ctx context.Context, path string, q url.Values, dir string)
 	if e.json() {
 		return p.document(result)
 	}
-	p.line("%s of %s at revision %d written to %s", plural(result.Written, "object", "objects"),
+	p.line("%s of %s at revision %d written to %s", words.Count(result.Written, "object", "objects"),
 		snapshot.Tenant, snapshot.Revision, dir)
 	if result.Removed > 0 {
-		p.line("%s of an earlier export removed", plural(result.Removed, "file", "files"))
+		p.line("%s of an earlier export removed", words.Count(result.Removed, "file", "files"))
 	}
 	return nil
 }

@@ -58,7 +58,7 @@ func (p *printer) guardPlan(plan api.GuardPlan) {
 		p.line("the guard is off: emergency_access in the configuration turns it on")
 		return
 	}
-	p.line("mode %s, %s without the emergency exclusion", plan.Mode, plural(plan.Missing, "policy", "policies"))
+	p.line("mode %s, %s without the emergency exclusion", plan.Mode, words.Count(plan.Missing, "policy", "policies"))
 	for _, why := range plan.Stops {
 		p.line("%s %s", p.paint(warn, "stopped:"), words.Clean(why, lineRunes))
 	}
@@ -97,10 +97,10 @@ func (p *printer) guardPlan(plan api.GuardPlan) {
 func adds(ids api.GuardIDs) string {
 	var parts []string
 	if n := len(ids.Users); n > 0 {
-		parts = append(parts, plural(n, "user", "users"))
+		parts = append(parts, words.Count(n, "user", "users"))
 	}
 	if n := len(ids.Groups); n > 0 {
-		parts = append(parts, plural(n, "group", "groups"))
+		parts = append(parts, words.Count(n, "group", "groups"))
 	}
 	if len(parts) == 0 {
 		return "-"
@@ -133,7 +133,7 @@ func (e *env) guardApplyCommand() *cobra.Command {
 				for _, r := range done.NotWritten {
 					p.line("%s %s: %s", p.paint(bad, "not written:"), visibleName(r.Object), words.Clean(r.Reason, lineRunes))
 				}
-				p.line("%s written, %s missing the last time they were read", plural(len(done.Policies), "policy", "policies"), plural(done.Missing, "policy was", "policies were"))
+				p.line("%s written, %s missing the last time they were read", words.Count(len(done.Policies), "policy", "policies"), words.Count(done.Missing, "policy was", "policies were"))
 			})
 			if err == nil && len(done.Policies) == 0 && len(done.NotWritten) > 0 {
 				err = &trouble{"nothing was written", "the reasons are above; cadrift guard plan shows where the guard stands"}

@@ -55,7 +55,7 @@ func (e *env) replayCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			var answer api.Replayed
 			return e.order(c, route("notify", "replay"), order, &answer, func(p *printer) {
-				p.line("%s will be sent again", plural(answer.Replayed, "message", "messages"))
+				p.line("%s will be sent again", words.Count(answer.Replayed, "message", "messages"))
 				if !p.daemon && answer.Replayed > 0 {
 					p.line("no daemon is running: they leave once it does")
 				}
@@ -75,22 +75,10 @@ func (e *env) discardCommand() *cobra.Command {
 			"configured again, or until retention.history is over.",
 		Args: args("RECEIVER"),
 		RunE: func(c *cobra.Command, names []string) error {
-			cl, err := e.connect(c.Context(), connection{})
-			if err != nil {
-				return err
-			}
-			defer cl.close()
 			var answer api.Discarded
-			text, err := cl.post(c.Context(), route("notify", "discard"), nil, api.DiscardOrder{Receiver: names[0]}, &answer)
-			if err != nil {
-				return err
-			}
-			p := e.printer()
-			if e.json() {
-				return p.json(text)
-			}
-			p.line("%s given up; the history still has them", plural(answer.Discarded, "message", "messages"))
-			return nil
+			return e.order(c, route("notify", "discard"), api.DiscardOrder{Receiver: names[0]}, &answer, func(p *printer) {
+				p.line("%s given up; the history still has them", words.Count(answer.Discarded, "message", "messages"))
+			})
 		},
 	}
 }

@@ -188,10 +188,3 @@ func visibleName(r drift.Ref) string {
 	}
 	return drift.Visible(r.Name)
 }
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}

@@ -120,9 +120,9 @@ func watching(objects map[drift.Kind]int) string {
 		case k == drift.SecurityDefaults:
 			parts = append(parts, k.Words())
 		case k == drift.Policy:
-			parts = append(parts, plural(n, "policy", "policies"))
+			parts = append(parts, words.Count(n, "policy", "policies"))
 		default:
-			parts = append(parts, plural(n, k.Words(), k.Words()+"s"))
+			parts = append(parts, words.Count(n, k.Words(), k.Words()+"s"))
 		}
 	}
 	if len(parts) == 0 {
@@ -155,7 +155,7 @@ func guard(g api.GuardStatus) string {
 	if g.Mode == "" || g.Mode == "off" {
 		return "off"
 	}
-	text := fmt.Sprintf("%s, %s missing", g.Mode, plural(g.Missing, "exclusion", "exclusions"))
+	text := fmt.Sprintf("%s, %s missing", g.Mode, words.Count(g.Missing, "exclusion", "exclusions"))
 	if g.Stopped {
 		text += ", stopped"
 	}

@@ -104,7 +104,7 @@ func (e *env) tenantIn(s *store.Store) (string, error) {
 		names = append(names, t.Name)
 	}
 	return "", &trouble{
-		"whose head? the file has " + plural(len(tenants), "tenant", "tenants"),
+		"whose head? the file has " + words.Count(len(tenants), "tenant", "tenants"),
 		"--tenant, one of " + strings.Join(names, ", "),
 	}
 }

@@ -173,9 +173,9 @@ type Event struct {
 	Expected *Expectation `json:"expected,omitempty"`
 	Actor    *Actor       `json:"actor,omitempty"`
 
-	// Reason and Kinds belong to monitor.* (a Reason), guard.* and
-	// baseline.pinned (free text). Detail is what a monitor.* says to those who
-	// know Graph.
+	// Reason is a Reason in monitor.*; in guard.*, baseline.pinned and beside
+	// an actor it is free text. Kinds belong to monitor.* and schema.changed.
+	// Detail is what a monitor.* says to those who know Graph.
 	Reason string `json:"reason,omitempty"`
 	Detail string `json:"detail,omitempty"`
 	Kinds  []Kind `json:"kinds,omitempty"`

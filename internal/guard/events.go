@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/words"
 )
 
 // writtenEvent tells a write: what was there, what was added, and who had
@@ -34,7 +35,7 @@ func (g *Guard) writtenEvent(in intent, policy drift.Ref, fresh *drift.Object, n
 	users, groups := exclusions(fresh.Raw)
 	e.Changes = append(g.change("/conditions/users/excludeUsers", "Excluded users", users, in.Add.Users, in.Undo != ""),
 		g.change("/conditions/users/excludeGroups", "Excluded groups", groups, in.Add.Groups, in.Undo != "")...)
-	notes = append(notes, fmt.Sprintf("before: %s and %s excluded; they stay", count(len(users), "user"), count(len(groups), "group")))
+	notes = append(notes, fmt.Sprintf("before: %s and %s excluded; they stay", words.Count(len(users), "user", "users"), words.Count(len(groups), "group", "groups")))
 	if who := g.blame(policy.ID, in.Add); in.Undo == "" && who.event != "" {
 		e.Summary = drift.Visible(policy.Name) + ": emergency exclusion put back: " + names + "; taken away by " + actorWords(who.actor)
 		e.About, e.Actor = who.event, who.actor
@@ -42,13 +43,6 @@ func (g *Guard) writtenEvent(in intent, policy drift.Ref, fresh *drift.Object, n
 	}
 	e.Reason = strings.Join(notes, "; ")
 	return e
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // change is one list before and after.
@@ -167,7 +161,7 @@ func actorWords(a *drift.Actor) string {
 
 // armedWords say what the list was and is.
 func armedWords(old, next armedRecord, s Settings) (summary, reason string, added []string) {
-	summary = fmt.Sprintf("emergency-access guard: mode %s, %s and %s", next.Mode, count(len(next.Users), "account"), count(len(next.Groups), "group"))
+	summary = fmt.Sprintf("emergency-access guard: mode %s, %s and %s", next.Mode, words.Count(len(next.Users), "account", "accounts"), words.Count(len(next.Groups), "group", "groups"))
 	had, has := slices.Concat(old.Users, old.Groups), slices.Concat(next.Users, next.Groups)
 	var notes []string
 	if old.Mode == "" {

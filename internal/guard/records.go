@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/words"
 )
 
 // The kinds of entries that the guard keeps in the store.
@@ -347,7 +348,7 @@ func (g *Guard) exhausted(now time.Time) map[string]string {
 		if over := len(times) - g.s.PerPolicyDay; over >= 0 {
 			slices.SortFunc(times, time.Time.Compare)
 			out[id] = fmt.Sprintf("its budget of %s a day is spent until %s",
-				count(g.s.PerPolicyDay, "write"), times[over].Add(day+carryTime+time.Minute).UTC().Format("2006-01-02 15:04 UTC"))
+				words.Count(g.s.PerPolicyDay, "write", "writes"), times[over].Add(day+carryTime+time.Minute).UTC().Format("2006-01-02 15:04 UTC"))
 		}
 	}
 	return out
@@ -355,5 +356,5 @@ func (g *Guard) exhausted(now time.Time) map[string]string {
 
 // hourSpent says that the hour's budget is spent.
 func (s *Settings) hourSpent() string {
-	return fmt.Sprintf("the hour's budget of %s is spent", count(s.PerHour, "write"))
+	return fmt.Sprintf("the hour's budget of %s is spent", words.Count(s.PerHour, "write", "writes"))
 }

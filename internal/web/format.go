@@ -41,14 +41,6 @@ const textRunes = 1000
 // age is how long ago t was.
 func age(t, now time.Time) string { return words.Duration(now.Sub(t)) }
 
-// count is a number with its noun: "1 blind spot", "3 blind spots".
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
 // name is what an object is called on a page; names are chosen by others.
 func name(r drift.Ref) string {
 	if r.Name == "" {
@@ -115,7 +107,7 @@ func kinds(objects map[drift.Kind]int) string {
 		case k == drift.Policy && n != 1:
 			text += fmt.Sprintf("%d policies", n)
 		default:
-			text += count(n, k.Words())
+			text += words.Count(n, k.Words(), k.Words()+"s")
 		}
 	}
 	return text

@@ -127,7 +127,7 @@ func firstLine(o Overview, drifts []drift.Finding, now time.Time) verdict {
 		seen = "last good pass " + age(oldest, now) + " ago"
 	}
 	if blind > 0 {
-		seen += ", " + count(blind, "blind spot")
+		seen += ", " + words.Count(blind, "blind spot", "blind spots")
 	}
 	switch {
 	case len(drifts) > 0:
@@ -138,7 +138,7 @@ func firstLine(o Overview, drifts []drift.Finding, now time.Time) verdict {
 				n++
 			}
 		}
-		text := count(len(drifts), "drift") + " open"
+		text := words.Count(len(drifts), "drift", "drifts") + " open"
 		if worst > drift.Low {
 			text += fmt.Sprintf(", %d %s", n, worst)
 		}
