@@ -29,8 +29,10 @@ type reading struct {
 	version uint64
 	// objects are the listed ones by id.
 	objects map[string]drift.Object
-	// ahead is how far our clock is ahead of Graph's, when Graph says its time.
+	// ahead is how far our clock is ahead of Graph's; dated tells that the
+	// answer said Graph's time.
 	ahead time.Duration
+	dated bool
 	// asked are, of groups, the ids that were asked for: a group that nobody
 	// excludes any more is not missing.
 	asked map[string]bool
@@ -69,7 +71,7 @@ func (w *Watcher) read(ctx context.Context) []reading {
 		}
 		r := w.understand(listing)
 		if !listing.Date.IsZero() {
-			r.ahead = schedule.Wall(listing.At).Sub(listing.Date)
+			r.ahead, r.dated = schedule.Wall(listing.At).Sub(listing.Date), true
 		}
 		out = append(out, r)
 	}

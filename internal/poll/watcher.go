@@ -104,7 +104,8 @@ type Watcher struct {
 	result   Result
 	everGood bool
 	degraded bool
-	// ahead is how far our clock was ahead of Graph's in the last pass.
+	// ahead is how far our clock was ahead of Graph's when Graph last said its
+	// time.
 	ahead time.Duration
 	dir   dirState
 	// expectations are the announced changes, over or not.
