@@ -26,18 +26,22 @@ const (
 	// auditProbe is how often it is asked without a reason: for a lost
 	// permission, and for what came and went between two readings.
 	auditProbe = 15 * time.Minute
+	// auditKept is how long Entra keeps its log: no question reaches further.
+	auditKept = 30 * 24 * time.Hour
 )
 
 // audits is what is remembered of the audit log.
 type audits struct {
 	records map[string]record
-	// spent are records that an event was attributed by.
-	spent map[string]bool
+	// spent are records that an event was attributed by, and since when. They
+	// are remembered for longer than the records: a question about another
+	// object fetches them again.
+	spent map[string]time.Time
 	asked time.Time
 	news  bool // asked since [View.News] was called
 }
 
-func newAudits() audits { return audits{records: map[string]record{}, spent: map[string]bool{}} }
+func newAudits() audits { return audits{records: map[string]record{}, spent: map[string]time.Time{}} }
 
 // Due tells whether the audit log may be asked again: with a reason after
 // seconds, without one now and then, and when the clock was set back behind
@@ -69,7 +73,7 @@ func (v *View) Ask(ctx context.Context, now time.Time, about ...Write) {
 	since := now.Add(-auditReach)
 	parts := []graph.AuditLog{graph.AccessLog}
 	for _, w := range about {
-		if early := w.Window.From.Add(-clocksApart); !w.Window.From.IsZero() && early.Before(since) {
+		if early := w.Window.From.Add(-w.early()); !w.Window.From.IsZero() && early.Before(since) {
 			since = early
 		}
 		if w.Key.Kind == drift.Group && len(parts) == 1 {
@@ -88,13 +92,16 @@ func (v *View) Ask(ctx context.Context, now time.Time, about ...Write) {
 	}
 	v.unlimit(drift.ReasonAudit)
 	v.identify(ctx, now)
-	old := now.Add(-2 * auditReach)
-	maps.DeleteFunc(v.audits.records, func(id string, r record) bool {
-		if r.Time.Before(old) {
-			delete(v.audits.spent, id)
-		}
-		return r.Time.Before(old)
-	})
+	v.forget(now, since)
+}
+
+// forget drops the records that no window reaches back to.
+func (v *View) forget(now, since time.Time) {
+	if recent := now.Add(-2 * auditReach); recent.Before(since) {
+		since = recent
+	}
+	maps.DeleteFunc(v.audits.records, func(_ string, r record) bool { return r.Time.Before(since) })
+	maps.DeleteFunc(v.audits.spent, func(_ string, at time.Time) bool { return now.Sub(at) > auditKept })
 }
 
 // identify looks up the service principals among the initiators: the log
@@ -167,8 +174,14 @@ func (v *View) recognised(r record) bool {
 // Spend remembers that records have explained a change: they explain no other.
 func (v *View) Spend(records []string) {
 	for _, id := range records {
-		v.audits.spent[id] = true
+		v.audits.spent[id] = v.audits.asked
 	}
+}
+
+// isSpent tells whether a record has explained a change.
+func (a *audits) isSpent(id string) bool {
+	_, spent := a.spent[id]
+	return spent
 }
 
 // Deleted tells whether the log has a deletion of the object that is later

@@ -231,12 +231,18 @@ func TestAsk(t *testing.T) {
 	if want := []graph.AuditLog{graph.AccessLog, graph.MembershipLog}; !slices.Equal(d.parts, want) {
 		t.Errorf("asked for %v, want %v", d.parts, want)
 	}
-	if want := noon.Add(-30 * time.Second); !d.reaches[0].Equal(want) {
+	if want := noon.Add(-5 * time.Minute); !d.reaches[0].Equal(want) { // members spread slowly
 		t.Errorf("asked since %v, want %v", d.reaches[0], want)
 	}
+	for action, early := range map[drift.Action]time.Duration{drift.Updated: 30 * time.Second, drift.Deleted: 25 * time.Minute} {
+		v.Ask(t.Context(), now, minute(action))
+		if got := d.reaches[len(d.reaches)-1]; !got.Equal(noon.Add(-early)) {
+			t.Errorf("%s: asked since %v, want %s before noon", action, got, early)
+		}
+	}
 	v.Ask(t.Context(), now)
-	if got := len(d.parts); got != 3 || now.Sub(d.reaches[2]) != 25*time.Minute {
-		t.Errorf("asked %d times, at last since %v", got, d.reaches[2])
+	if got := len(d.parts); got != 5 || now.Sub(d.reaches[4]) != 25*time.Minute {
+		t.Errorf("asked %d times, at last since %v", got, d.reaches[4])
 	}
 	for _, c := range []struct {
 		after  time.Duration
@@ -250,6 +256,40 @@ func TestAsk(t *testing.T) {
 	} {
 		if got := v.Due(now.Add(c.after), c.reason); got != c.want {
 			t.Errorf("after %v, reason %v: due %v", c.after, c.reason, got)
+		}
+	}
+}
+
+// What is asked for is kept as long as a window reaches back to it, and no
+// longer; what explained a change is not fetched again for another.
+func TestLongWindows(t *testing.T) {
+	for _, long := range []time.Duration{40 * time.Minute, 3 * time.Hour, 24 * time.Hour} {
+		early, between := record("1", 20, "kim", update), record("2", 40*60, id(5), update)
+		between.Initiator.Kind = "app"
+		d := &directory{records: []graph.AuditRecord{early}, principals: map[string]graph.Principal{id(5): {ID: id(5), AppID: "our-app"}}}
+		v := newView(d, nil)
+		w := minute(drift.Updated)
+		w.Window.To = noon.Add(long)
+		v.Ask(t.Context(), w.Window.To, w)
+		if a, _, _ := v.Actor(w, nil); a == nil || a.Name != "kim" {
+			t.Errorf("%s after the write: got %+v, want kim", long, a)
+		}
+		d.records = append(d.records, between)
+		v.Ask(t.Context(), w.Window.To.Add(time.Minute), w)
+		a, _, records := v.Actor(w, nil)
+		if a == nil || !a.OwnCredential {
+			t.Errorf("%s after the write: got %+v, want our credential", long, a)
+		}
+		v.Spend(records)
+		d.records = nil
+		v.Ask(t.Context(), w.Window.To.Add(time.Hour))
+		if got := v.Steps(w, nil); len(got) != 0 {
+			t.Errorf("%s: %d records are kept that no window reaches back to", long, len(got))
+		}
+		d.records = []graph.AuditRecord{early, between}
+		v.Ask(t.Context(), w.Window.To.Add(2*time.Hour), w)
+		if a, _, _ := v.Actor(w, nil); a != nil {
+			t.Errorf("%s: one record explains two changes: %+v", long, a)
 		}
 	}
 }

@@ -14,6 +14,6 @@
 // It never decides what a change means, never stores and never writes: all
 // that it remembers may be lost with the process.
 //
-// A [View] belongs to whoever holds the tenant's turn; [View.Name] alone may
-// be called at any time.
+// A [View] belongs to whoever holds the tenant's turn; [View.Name] and
+// [View.Attributes] alone may be called at any time.
 package beside

@@ -150,7 +150,7 @@ func (v *View) contested(w Write, by record) bool {
 func (v *View) span(w Write, others []Write) []record {
 	var out []record
 	for id, r := range v.audits.records {
-		if v.audits.spent[id] || !w.concerns(r) {
+		if v.audits.isSpent(id) || !w.concerns(r) {
 			continue
 		}
 		off, of := v.fits(w, r)
@@ -210,22 +210,27 @@ func (v *View) fits(w Write, r record) (off time.Duration, ok bool) {
 	return late.Abs(), ok
 }
 
-// fitsWindow is fits where Graph gives no time. A deletion is told when it is
-// confirmed, long after it was made, and a group when its members have spread;
-// a record that names none of those who moved may be of a group below.
-func (w Write) fitsWindow(r record, own bool) (off time.Duration, ok bool) {
-	early := clocksApart
+// early is by how much a record may be older than the window. A deletion is
+// told when it is confirmed, long after it was made, and a group when its
+// members have spread.
+func (w Write) early() time.Duration {
 	switch {
 	case w.Action == drift.Deleted:
-		early = auditReach
+		return auditReach
 	case w.Key.Kind == drift.Group:
-		early = spreadTime
+		return spreadTime
 	}
+	return clocksApart
+}
+
+// fitsWindow is fits where Graph gives no time. A record that names none of
+// those who moved may be of a group below.
+func (w Write) fitsWindow(r record, own bool) (off time.Duration, ok bool) {
 	off = max(w.Window.From.Sub(r.Time), r.Time.Sub(w.Window.To), 0)
 	if len(w.Members) > 0 && !w.moves(r) {
 		off += spreadTime
 	}
-	ok = !own && r.Time.After(w.After) && !r.Time.Before(w.Window.From.Add(-early)) && !r.Time.After(w.Window.To.Add(clocksApart))
+	ok = !own && r.Time.After(w.After) && !r.Time.Before(w.Window.From.Add(-w.early())) && !r.Time.After(w.Window.To.Add(clocksApart))
 	return off, ok
 }
 

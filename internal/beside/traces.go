@@ -52,7 +52,7 @@ func (v *View) Passages() []Passage {
 	var out []Passage
 	for id, add := range v.audits.records {
 		kind, ok := kindOf(add.Activity)
-		if !ok || v.audits.spent[id] || !strings.HasPrefix(add.Activity, "add ") {
+		if !ok || v.audits.isSpent(id) || !strings.HasPrefix(add.Activity, "add ") {
 			continue
 		}
 		form, gone := loggedForm(kind, add.New), v.deletion(add)

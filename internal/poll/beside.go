@@ -17,7 +17,8 @@ const (
 )
 
 // prepare asks, before a pass is judged, who is named in what changed and who
-// wrote it. An alert waits for it no longer than alertWaits.
+// wrote it. An alert waits for it no longer than alertWaits. The log is asked
+// for those who wait as well: what no question reaches back to is forgotten.
 func (w *Watcher) prepare(ctx context.Context, readings []reading, ev evidence, now time.Time) {
 	moved := w.moved(readings, ev)
 	if len(moved) == 0 {
@@ -29,8 +30,11 @@ func (w *Watcher) prepare(ctx context.Context, readings []reading, ev evidence, 
 	var forms []*drift.Object
 	w.mu.Lock() // people may be moving the baseline
 	for _, c := range moved {
-		writes = append(writes, w.write(c, drift.Window{}))
+		writes = append(writes, w.write(c, *w.window(c.key.Kind, now)))
 		forms = append(forms, c.old, c.new, w.baselineForm(c.key))
+	}
+	for _, a := range w.waiting {
+		writes = append(writes, w.waitingWrite(a))
 	}
 	w.mu.Unlock()
 	w.o.Beside.Ask(ctx, now, writes...)
@@ -60,7 +64,7 @@ func (w *Watcher) moved(readings []reading, ev evidence) []change {
 	}
 	for _, key := range ev.deleted {
 		if old, known := w.state.Objects[key]; known {
-			out = append(out, change{key: key, old: &old})
+			out = append(out, change{key: key, action: drift.Deleted, old: &old})
 		}
 	}
 	return out

@@ -140,6 +140,41 @@ func TestActorLaterInABusyMinute(t *testing.T) {
 	})
 }
 
+// Readings are hours apart: the alert itself says who wrote soon after the one
+// before. One whose record comes later is not forgotten over other alerts, and
+// learns that our own credential was misused.
+func TestActorOfALongWindow(t *testing.T) {
+	inFullRig(t, func(o *poll.Options) { o.Kinds = []drift.Kind{drift.Policy, drift.NamedLocation} }, func(r *rig) {
+		r.tenant.AddPrincipal(robotID, clientID, "cadrift", tenantID)
+		first, other := r.policy("CA001", everyone+","+mfa), r.policy("CA002", everyone+","+mfa)
+		r.pass()
+		time.Sleep(time.Minute)
+		must(t, r.admin.PatchPolicy(other, `{"displayName":"CA002 is new"}`))
+		time.Sleep(3 * time.Hour)
+		if got := r.later(); len(got) != 1 || actor(got[0]) != "user alex@contoso.example" {
+			t.Errorf("three hours later: got %v by %s", lines(got), actor(got[0]))
+		}
+		time.Sleep(time.Minute)
+		r.tenant.Tune(func(b *graphsim.Behaviour) { b.AuditLeast = 3*time.Hour + 30*time.Second })
+		must(t, r.tenant.As(graphsim.ByApp(robotID, "cadrift")).PatchPolicy(first, `{"state":"disabled"}`))
+		r.tenant.Tune(func(b *graphsim.Behaviour) { b.AuditLeast = 0 })
+		n := len(r.events())
+		time.Sleep(3 * time.Hour)
+		for i := range 12 {
+			r.pass()
+			time.Sleep(4 * time.Second)
+			must(t, r.admin.PatchPolicy(other, fmt.Sprintf(`{"displayName":"CA002 %d"}`, i)))
+		}
+		got := r.since(n)
+		if got[0].Actor != nil || got[0].Object.ID != first {
+			t.Fatalf("got %v by %s, want an alert whose record is late", lines(got), actor(got[0]))
+		}
+		if !slices.ContainsFunc(got, func(e drift.Event) bool { return e.About == got[0].ID && e.Misused() && e.Severity == drift.High }) {
+			t.Errorf("the misuse of our credential is not told: %v", lines(got))
+		}
+	})
+}
+
 // outbox are the events that wait for the one receiver.
 func (r *rig) outbox() []drift.Event {
 	r.t.Helper()
