@@ -67,9 +67,9 @@ func kindNames() string {
 	return strings.Join(names, ", ")
 }
 
-// revisionAt reads a revision number, or the revision that was the newest at
-// a time; nothing is read as 0, the newest of all. The number is checked: objects of a revision to come must not look
-// like those of today.
+// revisionAt reads a revision number, or a time as the revision that was the
+// newest then; no text is 0, the newest of all. The number is checked, since
+// objects of a revision to come must not look like those of today.
 func revisionAt(s *store.Store, t TenantName, text string) (uint64, error) {
 	if text == "" {
 		return 0, nil

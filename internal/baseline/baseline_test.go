@@ -108,6 +108,29 @@ func TestStep(t *testing.T) {
 	}
 }
 
+// An announcement covers a drift as it was judged: whatever makes it worse was
+// not announced. An acknowledgement is for the form, and stays.
+func TestStepOfAnAnnouncedDrift(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		direction drift.Direction
+		severity  drift.Severity
+		covered   bool
+	}{
+		{"judged the same", drift.Weaker, drift.Medium, true},
+		{"judged milder", drift.Weaker, drift.Low, true},
+		{"judged graver", drift.Weaker, drift.High, false},
+		{"another direction", drift.Mixed, drift.Medium, false},
+	} {
+		old := &drift.Finding{Direction: drift.Weaker, Severity: drift.Medium, Expected: &drift.Expectation{ID: "x"}, Ack: &drift.Ack{By: "kim"}}
+		f := &drift.Finding{Direction: c.direction, Severity: c.severity}
+		baseline.Step(old, f)
+		if (f.Expected != nil) != c.covered || f.Ack == nil {
+			t.Errorf("%s: announcement %+v, acknowledgement %+v", c.name, f.Expected, f.Ack)
+		}
+	}
+}
+
 // Only what is at the paths is taken over; what has no place for it stays.
 func TestTakeOver(t *testing.T) {
 	for _, c := range []struct{ base, form, path, want string }{

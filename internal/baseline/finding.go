@@ -87,7 +87,9 @@ func (c Comparison) Closing(key drift.Key, current *drift.Object) string {
 
 // Step says what became of a finding. Opened keeps now as its beginning;
 // updated keeps the beginning and who was told, and ends what is for exactly
-// one form: an acknowledgement, and being covered by an announcement.
+// one form: an acknowledgement, and being covered by an announcement. The cover
+// ends as well when the same form is judged graver, or of another direction: then
+// something else changed, and that was not announced for this object.
 func Step(old, new *drift.Finding) drift.DriftStep {
 	switch {
 	case old == nil && new == nil:
@@ -99,7 +101,10 @@ func Step(old, new *drift.Finding) drift.DriftStep {
 	}
 	new.Since, new.Told = old.Since, old.Told
 	if SamePatch(old.BaselinePatch, new.BaselinePatch) {
-		new.Ack, new.Expected, new.LastEvent = old.Ack, old.Expected, old.LastEvent
+		new.Ack, new.LastEvent = old.Ack, old.LastEvent
+		if new.Direction == old.Direction && new.Severity <= old.Severity {
+			new.Expected = old.Expected
+		}
 	}
 	return drift.DriftUpdated
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cadrift/cadrift/internal/baseline"
 	"github.com/cadrift/cadrift/internal/drift"
 )
 
@@ -79,4 +80,41 @@ func TestWhichDriftAnAnnouncementCovers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What was announced is that keys are asked for; that a password will do as
+// well was not.
+func TestAnnouncedDriftBecomesWorse(t *testing.T) {
+	inRig(t, pinned, func(r *rig) {
+		keys, err := r.admin.Create(drift.AuthenticationStrength, `{"displayName":"Keys","allowedCombinations":["fido2"]}`)
+		must(t, err)
+		id := r.policy("CA001", everyone+","+mfa)
+		r.pass()
+		_, err = r.watcher.Expect("CA*", time.Now().Add(time.Hour), "change", "uid 0")
+		must(t, err)
+		must(t, r.admin.PatchPolicy(id, `{"grantControls":{"operator":"OR","builtInControls":[],"authenticationStrength":{"id":"`+keys+`"}}}`))
+		r.later()
+		if got := r.announcement(); got != "change" {
+			t.Fatalf("got %q, want the announced drift", got)
+		}
+		before := r.watcher.Status().Findings[0]
+		must(t, r.admin.Patch(drift.AuthenticationStrength, keys, `{"allowedCombinations":["fido2","password"]}`))
+		r.later()
+		found := false
+		for _, f := range r.watcher.Status().Findings {
+			if f.Object.ID != id {
+				continue
+			}
+			found = true
+			if f.Severity <= before.Severity || !baseline.SamePatch(f.BaselinePatch, before.BaselinePatch) {
+				t.Fatalf("judged %s, then %s: want the same drift, only graver", before.Severity, f.Severity)
+			}
+			if f.Expected != nil {
+				t.Errorf("%s drift is covered by %q", f.Severity, f.Expected.Reason)
+			}
+		}
+		if !found {
+			t.Error("the drift is gone")
+		}
+	})
 }

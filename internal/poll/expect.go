@@ -145,7 +145,7 @@ func (w *Watcher) expected(e *drift.Event, c change) {
 //	drift before       form     change                   announcement
 //	none               new      announced, delivered low the change's
 //	covered            moved    announced, delivered low the change's
-//	any                the same any                      what it was
+//	any                the same any                      what it was, none once judged worse
 //	uncovered          moved    any                      none: it has a part that nobody announced
 //	any                moved    not lowered              none
 func cover(old, new *drift.Finding, e *drift.Event) {

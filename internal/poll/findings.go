@@ -95,10 +95,10 @@ func (a *assessor) reckonOne(key drift.Key) error {
 	return a.w.shift(a.comparison(), key, a.current(key), &a.out.commit)
 }
 
-// shift puts into the commit what became of one finding without its object,
-// whose form is current, changing. Opening and closing are told as drift with cause "baseline"; a new
-// verdict alone is recorded: the event of whatever caused it (a location
-// became trusted) names the affected policies.
+// shift puts into the commit what became of one finding whose object did not
+// change; current is the object's form. Opening and closing are told as drift
+// with cause "baseline". A new verdict alone is recorded: the event of whatever
+// caused it (a location became trusted) names the affected policies.
 func (w *Watcher) shift(c baseline.Comparison, key drift.Key, current *drift.Object, commit *drift.Commit) error {
 	f, err := c.Finding(key, current)
 	if err != nil {
