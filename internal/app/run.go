@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -61,6 +62,9 @@ func (a *App) run(ctx context.Context) error {
 	a.store, err = store.Open(storePath(cfg), store.Options{Create: true, Metrics: a.metrics.Store})
 	if err != nil {
 		return err
+	}
+	if info, err := os.Stat(storePath(cfg)); err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		a.log.Warn("the store holds names of people and can be read by others: chmod 600", "path", storePath(cfg), "mode", info.Mode().Perm().String())
 	}
 	runErr := a.serve(ctx, a.built)
 	return errors.Join(runErr, a.store.Close())

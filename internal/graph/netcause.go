@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"io"
 	"net"
 	"os"
 	"syscall"
@@ -38,10 +37,8 @@ func netCause(err error) string {
 		return "connect: " + errno(err, "failed")
 	case timeout:
 		return "timeout: no complete answer in time"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "connection: closed before the answer was complete"
 	}
-	return "connection: " + errno(err, "failed")
+	return "connection: " + errno(err, "broken off before the answer was complete")
 }
 
 // tlsCause is empty when err is not about TLS.

@@ -415,9 +415,9 @@ func TestNetCause(t *testing.T) {
 		"tls: certificate refused":                  &tls.CertificateVerificationError{Err: errors.New(planted)},
 		"tls: the server does not speak TLS":        tls.RecordHeaderError{Msg: planted},
 		"tls: handshake refused":                    &net.OpError{Op: "remote error", Err: errors.New("tls: bad certificate")},
-		"connection: closed":                        io.ErrUnexpectedEOF,
+		"connection: broken off before the answer":  io.ErrUnexpectedEOF,
 		"connection: " + syscall.ECONNRESET.Error(): &net.OpError{Op: "read", Err: syscall.ECONNRESET},
-		"connection: failed":                        errors.New(planted),
+		"connection: broken off":                    errors.New(planted),
 	} {
 		c, _ := script(t, answer{err: err})
 		c.down = time.Now() // one try

@@ -495,7 +495,7 @@ func TestLoginErrors(t *testing.T) {
 		"throttled":      {answer{status: 429, header: with("Retry-After", "9")}, drift.ReasonUnreachable, "429 Too Many Requests: the token endpoint refused (no request for 9s)", ""},
 		"busy":           {answer{status: 400, body: `{"error":"temporarily_unavailable","error_codes":[90033]}`}, drift.ReasonUnreachable, "AADSTS90033", ""},
 		"refused":        {answer{err: dial}, drift.ReasonUnreachable, "connect: connection refused", ""},
-		"odd transport":  {answer{err: errors.New(plantedS)}, drift.ReasonUnreachable, "connection: failed", ""},
+		"odd transport":  {answer{err: errors.New(plantedS)}, drift.ReasonUnreachable, "connection: broken off before the answer was complete", ""},
 		"cut":            {answer{body: `{"access_token":"` + planted, cut: true}, drift.ReasonCredential, "not a usable token", ""},
 		"no expiry":      {answer{body: `{"token_type":"Bearer","access_token":"` + planted + `"}`}, drift.ReasonCredential, "not a usable token", ""},
 		"no token":       {answer{body: `{"token_type":"Bearer","expires_in":3600}`}, drift.ReasonCredential, "not a usable token", ""},

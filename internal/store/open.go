@@ -204,6 +204,7 @@ func (s *Store) inspect() error {
 			case r.Schema > schema:
 				return fmt.Errorf("%w: schema %d, this version knows %d", ErrNewerSchema, r.Schema, schema)
 			}
+			s.written = r.Schema
 			return nil
 		})
 	})

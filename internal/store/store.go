@@ -19,6 +19,7 @@ type Store struct {
 	metrics  *Metrics
 	witness  *witness
 	bound    Bound
+	written  int // the schema of the version that wrote last
 	queues   queues
 
 	// writing is held until the outcome of a write is judged: another writer's
@@ -90,8 +91,11 @@ func buckets() []string {
 	return append(tenantBuckets(), bucketStore, bucketNames, bucketOutbox, bucketQueued, bucketParked, bucketReceivers)
 }
 
-// schema is the version of the layout. A store of a newer one is refused.
-const schema = 1
+// schema is the version of the layout. A store of a newer one is refused, one
+// of an earlier one is read as it is and becomes one of this version with the
+// first write. In schema 1 the newest form of an object also had the digest of
+// its newest version; readers of schema 1 miss it.
+const schema = 2
 
 // keySchema holds the schema and is sealed as in schema 1 for ever, so that
 // every version can tell what it has before it; keyErased holds the moment up

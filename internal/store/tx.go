@@ -68,10 +68,14 @@ func (s *Store) update(op string, fn func(*tx) error) (err error) {
 	err = s.db.Update(func(btx *bolt.Tx) error {
 		s.witness.meta.Store(false)
 		before = s.metaPages()
-		fnErr = fn(&tx{Tx: btx, codec: s.codec, store: s, queues: changed})
+		t := &tx{Tx: btx, codec: s.codec, store: s, queues: changed}
+		if fnErr = fn(t); fnErr == nil && s.written < schema {
+			fnErr = t.put(bucketStore, []byte(keySchema), schemaRecord{schema})
+		}
 		return fnErr
 	})
 	if err == nil {
+		s.written = schema
 		s.queues.publish(changed)
 		s.metrics.sized(s.Size())
 		return nil

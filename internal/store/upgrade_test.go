@@ -72,6 +72,9 @@ func TestEarlierSchemas(t *testing.T) {
 			defer s.Close()
 			check(t, s)
 			holdsWhatWasPut(t, s)
+			if got := schemaOf(t, s); got != n {
+				t.Errorf("opening made schema %d of it", got)
+			}
 			reports, err := s.Verify(context.Background(), nil)
 			if err != nil || len(reports) != 2 || reports[0].Head.String() != head {
 				t.Fatalf("verify: %+v, %v, want the head %s", reports, err, head)
@@ -82,11 +85,27 @@ func TestEarlierSchemas(t *testing.T) {
 				t.Errorf("the next commit: record %d, revision %d", done.Head.Seq, done.Revision)
 			}
 			check(t, s)
+			if got := schemaOf(t, s); got != schema {
+				t.Errorf("schema %d after the first write, want %d", got, schema)
+			}
 			if got, err := s.HashAt(contosoID, reports[0].ToSeq); err != nil || got.String() != head {
 				t.Errorf("the earlier head is now %s, %v", got, err)
 			}
 		})
 	}
+}
+
+func schemaOf(t *testing.T, s *Store) int {
+	t.Helper()
+	var r schemaRecord
+	err := s.view(func(t *tx) (err error) {
+		r, _, err = get[schemaRecord](t, bucketStore, []byte(keySchema))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Schema
 }
 
 // unpack puts a fixture where a store would be.
