@@ -48,6 +48,19 @@ func TestDriftsMostSevereFirst(t *testing.T) {
 	}
 }
 
+// The open drifts are shown without names when these cannot be read.
+func TestDriftsWithoutActors(t *testing.T) {
+	f := newFixture(t)
+	f.damage(t, 3) // of the less severe one
+	got := decode[api.Drifts](t, both(t, f, "/api/v1/drifts"))
+	if len(got.Drifts) != 2 || got.Drifts[0].Actor == nil || got.Drifts[1].Actor != nil {
+		t.Errorf("got %+v, want one of two without its actor", got.Drifts)
+	}
+	if !strings.Contains(f.logs.String(), "store is damaged") {
+		t.Errorf("the log does not say why: %s", f.logs.String())
+	}
+}
+
 func TestEvents(t *testing.T) {
 	f := newFixture(t)
 	newest := decode[api.Events](t, both(t, f, "/api/v1/events"))

@@ -3,10 +3,13 @@ package api_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -78,9 +81,9 @@ func changed(o drift.Object, action drift.Action, severity drift.Severity, summa
 
 // fill makes two revisions of contoso with a baseline at the first, and one
 // revision of fabrikam without.
-func fill(t *testing.T) *store.Store {
+func fill(t *testing.T, path string) *store.Store {
 	t.Helper()
-	s, err := store.Open(filepath.Join(t.TempDir(), "cadrift.db"), store.Options{Create: true})
+	s, err := store.Open(path, store.Options{Create: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,13 +156,15 @@ type fixture struct {
 	api    *api.API
 	keeper *keeper
 	store  *store.Store
+	path   string
 	logs   bytes.Buffer
 	wakes  int
 }
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	f := &fixture{keeper: &keeper{}, store: fill(t)}
+	path := filepath.Join(t.TempDir(), "cadrift.db")
+	f := &fixture{keeper: &keeper{}, store: fill(t, path), path: path}
 	f.api = api.New(api.Options{
 		Store: f.store, Keeper: f.keeper,
 		Tenants: func() []api.TenantName {
@@ -170,6 +175,35 @@ func newFixture(t *testing.T) *fixture {
 		Logger:    slog.New(slog.NewTextHandler(&f.logs, nil)),
 	})
 	return f
+}
+
+// damage breaks the seals of whatever has a sequence number of contoso, in the
+// open file.
+func (f *fixture) damage(t *testing.T, seq uint64) {
+	t.Helper()
+	file, err := os.OpenFile(f.path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	text, err := io.ReadAll(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := binary.BigEndian.AppendUint64([]byte(contosoID+"\x00\x01"), seq)
+	broken := 0
+	for i := range text {
+		if bytes.HasPrefix(text[i:], key) {
+			seal := i + len(key) + 1 // behind the format
+			if _, err := file.WriteAt([]byte{^text[seal]}, int64(seal)); err != nil {
+				t.Fatal(err)
+			}
+			broken++
+		}
+	}
+	if broken == 0 {
+		t.Fatalf("nothing in %s has number %d", f.path, seq)
+	}
 }
 
 // ask sends a request as the local user root would.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -19,6 +20,7 @@ import (
 	"github.com/cadrift/cadrift/internal/config"
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/graphsim"
+	"github.com/cadrift/cadrift/internal/store"
 )
 
 const (
@@ -286,6 +288,25 @@ func TestPageOfAnObjectThatNeverWas(t *testing.T) {
 	check(t, err)
 	if resp.StatusCode != http.StatusOK || !strings.Contains(string(page), "CA999") {
 		t.Errorf("status %d: %s", resp.StatusCode, page)
+	}
+	t.Run("from a store that cannot be read", func(t *testing.T) { driftsWithoutActors(t, s.app.setup.Load()) })
+}
+
+// driftsWithoutActors shows the open drift, which is in memory, although the
+// store cannot say who it was.
+func driftsWithoutActors(t *testing.T, running *setup) {
+	closed, err := store.Open(filepath.Join(t.TempDir(), "cadrift.db"), store.Options{Create: true})
+	check(t, err)
+	check(t, closed.Close())
+	var logs strings.Builder
+	a := &App{store: closed, log: slog.New(slog.NewTextHandler(&logs, nil))}
+	a.setup.Store(running)
+	open, err := reader{a}.Drifts(t.Context(), "")
+	if err != nil || len(open) == 0 {
+		t.Errorf("got %+v, %v", open, err)
+	}
+	if !strings.Contains(logs.String(), "actors of open drifts not read") {
+		t.Errorf("the fault did not fire: %s", logs.String())
 	}
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -138,21 +139,27 @@ func merge(lists [][]drift.Event, limit int) []drift.Event {
 
 // Event is the event of the history with an id; drift.ErrNotFound when there
 // is none, or none any more.
-func (s *Store) Event(id string) (drift.Event, error) {
-	var e drift.Event
-	err := s.view(func(t *tx) error {
-		name, seq, ok := splitID(id)
-		if !ok {
-			return fmt.Errorf("event %q: %w", id, drift.ErrNotFound)
-		}
-		tenantID, ok, err := get[string](t, bucketNames, key(name))
-		if ok && err == nil {
-			e, ok, err = t.eventAt(tenantID, seq)
-		}
-		if err == nil && (!ok || e.ID != id) {
-			e, err = drift.Event{}, fmt.Errorf("event %q: %w", id, drift.ErrNotFound)
-		}
+func (s *Store) Event(id string) (e drift.Event, err error) {
+	err = s.view(func(t *tx) (err error) {
+		e, err = t.eventByID(id)
 		return err
 	})
 	return e, err
+}
+
+func (t *tx) eventByID(id string) (drift.Event, error) {
+	missing := fmt.Errorf("event %q: %w", id, drift.ErrNotFound)
+	name, seq, ok := splitID(id)
+	if !ok {
+		return drift.Event{}, missing
+	}
+	tenantID, ok, err := get[string](t, bucketNames, key(name))
+	if !ok || err != nil {
+		return drift.Event{}, cmp.Or(err, missing)
+	}
+	e, ok, err := t.eventAt(tenantID, seq)
+	if err != nil || !ok || e.ID != id {
+		return drift.Event{}, cmp.Or(err, missing)
+	}
+	return e, nil
 }

@@ -28,6 +28,7 @@ type site struct {
 	err      error
 	ready    string
 	author   *drift.Actor
+	nobody   error // why Author fails
 }
 
 func (s *site) Overview(context.Context) (Overview, error) { return s.overview, s.err }
@@ -55,9 +56,9 @@ func (s *site) Event(_ context.Context, id string) (drift.Event, error) {
 
 func (s *site) Author(_ context.Context, id string) (*drift.Actor, string, error) {
 	if s.author == nil || id != s.events[0].ID {
-		return nil, "", s.err
+		return nil, "", s.nobody
 	}
-	return s.author, "contoso-000000000043", s.err
+	return s.author, "contoso-000000000043", nil
 }
 
 func (s *site) Ref(_ context.Context, _ string, key drift.Key) (drift.Ref, bool, error) {
@@ -343,6 +344,16 @@ func TestWhoCameLater(t *testing.T) {
 		if !strings.Contains(page, want) || !strings.Contains(page, `href="/events/contoso-000000000043"`) || strings.Contains(page, "192.0.2.7") {
 			t.Errorf("%s: no %q, no link, or an address:\n%s", target, want, page)
 		}
+	}
+}
+
+// A page is not lost for want of a name.
+func TestEventWithoutItsAuthor(t *testing.T) {
+	s := sample()
+	s.events[0].Actor, s.nobody = nil, errors.New("store is damaged")
+	w := get(handler(t, s), "/events/"+s.events[0].ID)
+	if page := w.Body.String(); w.Code != http.StatusOK || !strings.Contains(page, s.events[0].ID) || strings.Contains(page, "<dt>Who</dt>") {
+		t.Errorf("%d:\n%s", w.Code, page)
 	}
 }
 
