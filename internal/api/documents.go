@@ -112,7 +112,8 @@ type Moved struct {
 	Events []drift.Event `json:"events"`
 }
 
-// Replayed is the answer to a replay: how many deliveries were queued again.
+// Replayed is the answer to a replay: how many deliveries are queued again.
+// Others may have been folded into these.
 type Replayed struct {
 	Replayed int `json:"replayed"`
 }

@@ -247,7 +247,8 @@ func (s *Store) Park(receiver string, ids []string, at time.Time, reason string)
 }
 
 // Replay puts parked events back into the outbox, each at its old place, for
-// one receiver or with "" for all, and tells how many.
+// one receiver or with "" for all, and tells how many are there now: a queue
+// that gets too long is folded.
 func (s *Store) Replay(receiver string) (int, error) {
 	var prefix []byte
 	if receiver != "" {
@@ -266,10 +267,11 @@ func (s *Store) Replay(receiver string) (int, error) {
 		}
 		n = 0
 		for to, list := range rows {
-			n += len(list)
-			if err := t.replay(to, list); err != nil {
+			queued, err := t.replay(to, list)
+			if err != nil {
 				return err
 			}
+			n += queued
 		}
 		return nil
 	})
@@ -279,16 +281,29 @@ func (s *Store) Replay(receiver string) (int, error) {
 	return n, nil
 }
 
-// replay puts a receiver's parked rows back into its outbox.
-func (t *tx) replay(receiver string, rows []outboxRecord) error {
+// replay puts a receiver's parked rows back into its outbox and tells how many
+// folding left there.
+func (t *tx) replay(receiver string, rows []outboxRecord) (queued int, err error) {
 	for _, row := range rows {
 		if err := t.delRow(bucketParked, receiver, row); err != nil {
-			return err
+			return 0, err
 		}
 		row.Attempts, row.Next, row.Since, row.Reason = 0, time.Time{}, time.Time{}, ""
 		if err := t.putRow(bucketOutbox, receiver, row); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return t.shorten(bucketOutbox, receiver)
+	if err := t.shorten(bucketOutbox, receiver); err != nil {
+		return 0, err
+	}
+	for _, row := range rows {
+		_, ok, err := t.row(receiver, row.Event)
+		if err != nil {
+			return 0, err
+		}
+		if ok {
+			queued++
+		}
+	}
+	return queued, nil
 }

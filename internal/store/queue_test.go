@@ -243,6 +243,34 @@ func TestParkedIsBoundedAndReplayed(t *testing.T) {
 	check(t, s)
 }
 
+// A replay into a queue that is long already folds some of what it puts back.
+func TestReplayCountsWhatIsLeft(t *testing.T) {
+	s := openBound(t, filepath.Join(t.TempDir(), "cadrift.db"), Bound{Events: 8})
+	defer s.Close()
+	for n := range 16 {
+		e := flapping(n, 1, drift.Medium)
+		e.Event.Drift = drift.DriftUpdated
+		done := mustCommit(t, s, drift.Commit{Events: []drift.NewEvent{e}})
+		if n < 8 {
+			if err := s.Park("oncall", []string{done.Events[0].ID}, noon, "410"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	parked := s.Queues()["oncall"].Parked
+	n, err := s.Replay("oncall")
+	left := 0
+	for _, row := range rowsIn(t, s, bucketOutbox, "oncall") {
+		if row.Event <= id(8) {
+			left++
+		}
+	}
+	if err != nil || parked != 8 || left == 8 || n != left {
+		t.Errorf("replayed %d of %d, %v, %d of them are queued", n, parked, err, left)
+	}
+	check(t, s)
+}
+
 func TestDiscard(t *testing.T) {
 	s := openBound(t, filepath.Join(t.TempDir(), "cadrift.db"), Bound{})
 	defer s.Close()
