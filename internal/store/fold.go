@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -13,10 +14,12 @@ import (
 // waiting is a row of a queue with what folding asks of its event.
 type waiting struct {
 	outboxRecord
-	subject, about        string
-	typ                   drift.EventType
-	at                    time.Time
-	critical, ends, guard bool
+	subject, about                 string
+	typ                            drift.EventType
+	at                             time.Time
+	critical, ends, guard, misused bool
+	// unnamed: who made the change may yet be told.
+	unnamed bool
 	// held: a worker may be sending it at this moment.
 	held bool
 
@@ -32,10 +35,11 @@ type waiting struct {
 //	held by a worker                  stays         it may be on its way
 //	critical, lockout risk            stays         it must be shown by itself
 //	guard.*                           stays         it says what was written to the tenant
+//	written with our own credential   stays         somebody else has it; an attribution may be the first to say so
 //	first and last of its subject     stay          how it began, how it stands (of a blind spot: by reason)
 //	end of something critical         stays         whoever got up may lie down
 //	first end of its subject          stays         its beginning may have been told before
-//	attribution                       goes with the event that it is about
+//	attribution                       goes with the event that it is about, in this folding or an earlier one
 //	anything else                     is dropped    the next row of its subject carries the sum
 func fold(rows []*waiting) {
 	last := map[string]*waiting{}
@@ -45,6 +49,11 @@ func fold(rows []*waiting) {
 		}
 	}
 	begun, ended, alarm, gone := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, w := range rows {
+		for id := range w.Unnamed {
+			gone[id] = true
+		}
+	}
 	for _, w := range rows {
 		switch {
 		case w.typ == drift.EventAttributed:
@@ -56,7 +65,7 @@ func fold(rows []*waiting) {
 			ended[w.subject] = ended[w.subject] || w.ends
 			alarm[w.subject] = !w.ends && (alarm[w.subject] || w.critical)
 		}
-		w.dropped = w.dropped && !w.held && !w.critical && !w.guard
+		w.dropped = w.dropped && !w.held && !w.critical && !w.guard && !w.misused
 		gone[w.Event] = w.dropped
 	}
 	carry(rows)
@@ -88,14 +97,23 @@ func carry(rows []*waiting) {
 	}
 }
 
-// take adds a dropped row to the sum that w carries. The sum is made anew: the
-// old one belongs to the record as it was read.
+// take adds a dropped row to the sum that w carries, and to those in it that
+// have no name yet. Both are made anew: the old ones belong to the record as it
+// was read.
 func (w *waiting) take(dropped *waiting) {
 	sum := &drift.Folded{}
 	sum.Join(w.Folded)
 	sum.Join(dropped.Folded)
 	sum.Add(dropped.typ, dropped.at)
 	w.Folded, w.carries = sum, true
+	unnamed := map[string]time.Time{}
+	maps.Copy(unnamed, w.Unnamed)
+	maps.Copy(unnamed, dropped.Unnamed)
+	if dropped.unnamed {
+		unnamed[dropped.Event] = dropped.at
+	}
+	maps.DeleteFunc(unnamed, func(_ string, at time.Time) bool { return w.at.Sub(at) > attributedWithin })
+	w.Unnamed = unnamed
 }
 
 // shorten folds a receiver's rows in outbox or parked when they are too many,
@@ -144,6 +162,7 @@ func (t *tx) waiting(bucket, receiver string) ([]*waiting, error) {
 		rows = append(rows, &waiting{
 			outboxRecord: row, subject: e.Subject(), about: e.About, typ: e.Type, at: e.Time,
 			critical: e.Critical(), ends: e.Ends(), guard: strings.HasPrefix(string(e.Type), "guard."),
+			misused: e.Misused(), unnamed: unnamed(&e),
 			held: bucket == bucketOutbox && row.Order <= held,
 		})
 		return err

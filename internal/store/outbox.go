@@ -27,6 +27,9 @@ type outboxRecord struct {
 	Since time.Time `json:"since,omitzero"`
 	// Folded are events about the same subject whose rows are gone.
 	Folded *drift.Folded `json:"folded,omitempty"`
+	// Unnamed are those among them, with their times, that an event.attributed
+	// may yet follow: it goes the same way.
+	Unnamed map[string]time.Time `json:"unnamed,omitempty"`
 }
 
 func orderKey(receiver string, order uint64) []byte { return numbered(key(receiver), order) }

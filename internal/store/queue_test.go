@@ -271,6 +271,76 @@ func TestReplayCountsWhatIsLeft(t *testing.T) {
 	check(t, s)
 }
 
+// Whoever has our credential is told one by one, however long the queue.
+func TestMisuseIsNotFolded(t *testing.T) {
+	s := openBound(t, filepath.Join(t.TempDir(), "cadrift.db"), Bound{Events: 8})
+	defer s.Close()
+	for n := range 60 {
+		e := flapping(n, 1, drift.High)
+		e.Event.Drift, e.Event.Actor.OwnCredential = drift.DriftUpdated, n%10 == 5
+		mustCommit(t, s, drift.Commit{Events: []drift.NewEvent{e}})
+	}
+	told := 0
+	for _, d := range must(s.Pending("oncall", 0)) {
+		if d.Event.Misused() {
+			told++
+		}
+	}
+	if q := s.Queues()["oncall"]; told != 6 || q.Folded == 0 {
+		t.Errorf("%d of 6 are left in %+v", told, q)
+	}
+}
+
+// The log is late, and the receiver away: who it was is told of events that it
+// has or will have, and of no others.
+func TestLateAttributionGoesWithItsEvent(t *testing.T) {
+	s := openBound(t, filepath.Join(t.TempDir(), "cadrift.db"), Bound{Events: 8})
+	defer s.Close()
+	commit := func(n int, change func(*drift.Event)) string {
+		e := flapping(n, 1, drift.Medium)
+		e.Event.Drift, e.Event.Actor = drift.DriftUpdated, nil
+		change(&e.Event)
+		return mustCommit(t, s, drift.Commit{Events: []drift.NewEvent{e}}).Events[0].ID
+	}
+	nothing := func(*drift.Event) {}
+	var changes []string
+	for n := range 9 {
+		changes = append(changes, commit(n, nothing))
+	}
+	had := commit(9, nothing)
+	if err := s.Delivered("oncall", []string{had}); err != nil {
+		t.Fatal(err)
+	}
+	if q := s.Queues()["oncall"]; q.Folded != 7 {
+		t.Fatalf("nothing was folded: %+v", q)
+	}
+	for n, id := range append(changes, had) {
+		commit(10+n, func(e *drift.Event) {
+			e.Type, e.Drift, e.Severity, e.About = drift.EventAttributed, "", drift.Low, id
+			e.Actor = &drift.Actor{Kind: "user", Name: "alex@contoso.example"}
+		})
+	}
+	for n := range 9 {
+		commit(20+n, nothing)
+	}
+	queued, about := map[string]bool{had: true}, []string{}
+	for _, d := range must(s.Pending("oncall", 0)) {
+		queued[d.Event.ID] = true
+		if d.Event.Type == drift.EventAttributed {
+			about = append(about, d.Event.About)
+		}
+	}
+	for _, id := range about {
+		if !queued[id] {
+			t.Errorf("it is told who did %s, of which it never hears", id)
+		}
+	}
+	if !slices.Contains(about, changes[0]) || !slices.Contains(about, had) {
+		t.Errorf("it is told who did %v, want the first change and the delivered one among them", about)
+	}
+	check(t, s)
+}
+
 func TestDiscard(t *testing.T) {
 	s := openBound(t, filepath.Join(t.TempDir(), "cadrift.db"), Bound{})
 	defer s.Close()
