@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -31,6 +32,9 @@ type nudgeStore interface {
 	LastDelivered() (map[string]time.Time, error)
 	// Queues counts what waits for each receiver.
 	Queues() map[string]store.Queue
+	// Author is who made the change that an event tells of, nil while nobody
+	// knows. The error is drift.ErrNotFound for an event that was pruned.
+	Author(event string) (actor *drift.Actor, by string, err error)
 }
 
 // nudger reminds of open drift and gives signs of life. When somebody was last
@@ -127,7 +131,10 @@ func (n *nudger) round(o outlook, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		nudges := o.reminders(r, nudged, now)
+		nudges, err := n.reminders(o, r, nudged, now)
+		if err != nil {
+			return err
+		}
 		if len(nudges) == 0 {
 			nudges = o.heartbeat(r, nudged[heartbeatMatter], last[r.Name], now)
 		}
@@ -147,9 +154,9 @@ func matter(tenantID string, f *drift.Finding) string { return tenantID + "/" + 
 
 // reminders are those of the open, unacknowledged drifts that the receiver has
 // not heard of for long enough and that its filters let through.
-func (o outlook) reminders(r *Receiver, nudged map[string]time.Time, now time.Time) []store.Nudge {
+func (n *nudger) reminders(o outlook, r *Receiver, nudged map[string]time.Time, now time.Time) ([]store.Nudge, error) {
 	if r.RemindEvery == 0 {
-		return nil
+		return nil, nil
 	}
 	var out []store.Nudge
 	for _, t := range o.tenants {
@@ -160,22 +167,26 @@ func (o outlook) reminders(r *Receiver, nudged map[string]time.Time, now time.Ti
 			if now.Before(heard.Add(r.RemindEvery)) || acknowledged(f, now) {
 				continue
 			}
-			e := reminder(t, f, now)
+			e, err := n.reminder(t, f, now)
+			if err != nil {
+				return nil, err
+			}
 			if len(notify.Route([]notify.Rule{r.Rule}, &e, nil)) > 0 {
 				out = append(out, store.Nudge{TenantID: t.id, About: about, Event: &e})
 			}
 		}
 	}
-	return out
+	return out, nil
 }
 
 func acknowledged(f *drift.Finding, now time.Time) bool {
 	return f.Ack != nil && (f.Ack.Until.IsZero() || f.Ack.Until.After(now))
 }
 
-// reminder speaks of the drift alone: its verdict is the event's. One of drift
-// that was announced is as quiet as its change was.
-func reminder(t tenantOutlook, f *drift.Finding, now time.Time) drift.Event {
+// reminder speaks of the drift alone: its verdict is the event's, and its actor
+// the one of the change that led to it, once the audit log has told. One of
+// drift that was announced is as quiet as its change was.
+func (n *nudger) reminder(t tenantOutlook, f *drift.Finding, now time.Time) (drift.Event, error) {
 	e := drift.Event{
 		ID: notify.PassingID(t.name, now), Time: now, Type: drift.DriftReminder,
 		Tenant: t.name, TenantID: t.id, Object: &f.Object,
@@ -187,7 +198,12 @@ func reminder(t tenantOutlook, f *drift.Finding, now time.Time) drift.Event {
 	if f.Announced(now) {
 		e.Expected, e.DeliveredSeverity = f.Expected, new(drift.Low)
 	}
-	return e
+	actor, _, err := n.store.Author(f.LastEvent)
+	if errors.Is(err, drift.ErrNotFound) || errors.Is(err, store.ErrCorrupt) { // that costs the name, not the reminder
+		err = nil
+	}
+	e.Actor = actor
+	return e, err
 }
 
 // heartbeat is due when the receiver got nothing for long enough. One that

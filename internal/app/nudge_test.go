@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/notify"
 	"github.com/cadrift/cadrift/internal/store"
+	"github.com/cadrift/cadrift/internal/words"
 )
 
 const contosoID = "11111111-1111-1111-1111-111111111111"
@@ -48,8 +50,22 @@ func (d *desk) open(id string, severity drift.Severity) *drift.Finding {
 	return &t.findings[len(t.findings)-1]
 }
 
-// live runs the nudger for d, as one process, and delivers what it queues.
-func (d *desk) live(span time.Duration) {
+// record writes an event into the history, as the store numbers it.
+func (d *desk) record(e drift.Event) drift.Event {
+	d.t.Helper()
+	s := d.store()
+	e.Time = time.Now().UTC()
+	done, err := s.Commit(drift.Commit{TenantID: contosoID, Time: e.Time, Events: []drift.NewEvent{{Event: e}}})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		d.t.Error(err)
+	}
+	return done.Events[0]
+}
+
+func (d *desk) store() *store.Store {
 	d.t.Helper()
 	s, err := store.Open(d.path, store.Options{Create: true})
 	if err != nil {
@@ -58,6 +74,13 @@ func (d *desk) live(span time.Duration) {
 	if err := s.Bind("contoso", contosoID); err != nil {
 		d.t.Fatal(err)
 	}
+	return s
+}
+
+// live runs the nudger for d, as one process, and delivers what it queues.
+func (d *desk) live(span time.Duration) {
+	d.t.Helper()
+	s := d.store()
 	deliver := func() {
 		for _, r := range d.o.receivers {
 			rows, err := s.Pending(r.Name, 0)
@@ -181,6 +204,32 @@ func TestRemindersOfAnnouncedDriftAreQuiet(t *testing.T) {
 	})
 }
 
+// The audit log is late: a reminder names who it was as soon as the store knows,
+// with the address, which is for receivers.
+func TestRemindersSayWho(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, config.Receiver{Name: "oncall", RemindEvery: day})
+		f := d.open("ca001", drift.Critical)
+		f.LastEvent = d.record(drift.Event{Type: drift.DriftChanged, Object: &f.Object}).ID
+		d.live(day + time.Minute)
+		if e := d.check("oncall", 1); e.Actor != nil || strings.Contains(words.Plain(&e), "Who") {
+			t.Fatalf("got %+v, want nobody yet", e.Actor)
+		}
+		sam := &drift.Actor{Kind: "user", ID: "u", Name: "sam@contoso.example", IP: "192.0.2.7"}
+		d.record(drift.Event{Type: drift.DriftChanged, Object: &f.Object}) // of somebody else's doing
+		f.LastEvent = d.record(drift.Event{Type: drift.DriftChanged, Object: &f.Object}).ID
+		d.record(drift.Event{Type: drift.EventAttributed, About: f.LastEvent, Actor: sam})
+		d.live(day)
+		e := d.check("oncall", 2)
+		if e.Actor == nil || *e.Actor != *sam {
+			t.Errorf("got %+v, want %+v", e.Actor, sam)
+		}
+		if text := words.Plain(&e); !strings.Contains(text, "  Who        sam@contoso.example\n") {
+			t.Errorf("nobody is named in\n%s", text)
+		}
+	})
+}
+
 func TestAnOutageIsNotFollowedByAWeekOfReminders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t, config.Receiver{Name: "oncall", RemindEvery: day, HeartbeatEvery: day})
@@ -269,11 +318,24 @@ func TestNudgerWaitsForTheStore(t *testing.T) {
 	})
 }
 
-type brokenStore struct{}
+// A damaged record costs the name and not the reminder; a store that cannot be
+// read at all is waited for.
+func TestDamageCostsTheName(t *testing.T) {
+	f := &drift.Finding{Object: drift.Ref{Kind: drift.Policy, ID: "ca001"}, LastEvent: "contoso-000000000001"}
+	for want, err := range map[bool]error{true: fmt.Errorf("record: %w", store.ErrCorrupt), false: errors.New("disk is full")} {
+		e, got := (&nudger{store: brokenStore{author: err}}).reminder(tenantOutlook{name: "contoso"}, f, time.Now())
+		if (got == nil) != want || want && e.Object.ID != "ca001" {
+			t.Errorf("%v: got %v and %+v", err, got, e)
+		}
+	}
+}
+
+type brokenStore struct{ author error }
 
 func (brokenStore) Nudge(string, time.Time, []store.Nudge, []string) error {
 	return errors.New("disk is full")
 }
-func (brokenStore) Nudged(string) (map[string]time.Time, error)  { return nil, nil }
-func (brokenStore) LastDelivered() (map[string]time.Time, error) { return nil, nil }
-func (brokenStore) Queues() map[string]store.Queue               { return nil }
+func (brokenStore) Nudged(string) (map[string]time.Time, error)   { return nil, nil }
+func (brokenStore) LastDelivered() (map[string]time.Time, error)  { return nil, nil }
+func (b brokenStore) Author(string) (*drift.Actor, string, error) { return nil, "", b.author }
+func (brokenStore) Queues() map[string]store.Queue                { return nil }

@@ -126,7 +126,7 @@ func examples() map[string]*drift.Event {
 	}
 	reminder := base(drift.DriftReminder, drift.Low, "CA001: state on → off, open for 3 days")
 	reminder.Seq, reminder.ID, reminder.Revision, reminder.Chain = 0, "contoso-r-01JD8WZ3Y4", 0, ""
-	reminder.Object, reminder.Direction = switchedOff().Object, new(drift.Neutral)
+	reminder.Object, reminder.Direction, reminder.Actor = switchedOff().Object, new(drift.Neutral), switchedOff().Actor
 	reminder.Drift, reminder.DriftDirection, reminder.DriftSeverity = drift.DriftUpdated, new(drift.Weaker), new(drift.Critical)
 	quiet := *reminder
 	quiet.DeliveredSeverity, quiet.Expected = expected.DeliveredSeverity, expected.Expected
