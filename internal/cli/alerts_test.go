@@ -115,6 +115,21 @@ func TestDriftsShowWhatIsQuiet(t *testing.T) {
 	}
 }
 
+// History shows what a change was delivered as, beside its severity.
+func TestHistoryShowsWhatWasAnnounced(t *testing.T) {
+	x := &drift.Expectation{Reason: "work", By: "root"}
+	for want, e := range map[string]drift.Event{
+		"CA1 off [drift opened, announced, delivered as low]": {Drift: drift.DriftOpened, Expected: x, DeliveredSeverity: new(drift.Low)},
+		"LOCKOUT RISK CA1 off [announced]":                    {Expected: x, LockoutRisk: new(true)},
+		"CA1 off\n":                                           {Drift: drift.DriftNone},
+	} {
+		e.Summary, e.Severity = "CA1 off", drift.Critical
+		var b strings.Builder
+		(&printer{w: &b, now: time.Now()}).events([]drift.Event{e})
+		contains(t, b.String(), "critical", want)
+	}
+}
+
 func TestNotifyTest(t *testing.T) {
 	t.Setenv("NONE", "secret")
 	r, a := alertRig(t)

@@ -3,6 +3,7 @@ package cli
 import (
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -80,14 +81,25 @@ func (p *printer) events(events []drift.Event) {
 	p.table(rows)
 }
 
-// what is the event's own line with what it did to the drift.
+// what is the event's own line with what it did to the drift, and as what it
+// was delivered where that is less than its severity.
 func what(ev *drift.Event) string {
 	text := words.Clean(ev.Summary, lineRunes)
 	if ev.Locks() {
 		text = "LOCKOUT RISK " + text
 	}
+	var notes []string
 	if ev.Drift != "" && ev.Drift != drift.DriftNone {
-		text += " [drift " + string(ev.Drift) + "]"
+		notes = append(notes, "drift "+string(ev.Drift))
+	}
+	if ev.Expected != nil {
+		notes = append(notes, "announced")
+	}
+	if told := ev.Loudest(); told < ev.Severity {
+		notes = append(notes, "delivered as "+told.String())
+	}
+	if len(notes) > 0 {
+		text += " [" + strings.Join(notes, ", ") + "]"
 	}
 	return text
 }
