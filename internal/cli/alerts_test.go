@@ -130,6 +130,16 @@ func TestHistoryShowsWhatWasAnnounced(t *testing.T) {
 	}
 }
 
+// A baseline of files that were read before the first snapshot has no revision.
+func TestStatusOfABaselineFromFiles(t *testing.T) {
+	p := &printer{now: time.Now()}
+	for revision, want := range map[uint64]string{0: "from files, ", 7: "revision 7, "} {
+		if got := p.baseline(&api.BaselineStatus{Revision: revision, By: "/etc/cadrift/baseline"}); !strings.HasPrefix(got, want) {
+			t.Errorf("revision %d: got %q, want %q first", revision, got, want)
+		}
+	}
+}
+
 func TestNotifyTest(t *testing.T) {
 	t.Setenv("NONE", "secret")
 	r, a := alertRig(t)

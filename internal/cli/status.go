@@ -135,7 +135,7 @@ func (p *printer) baseline(b *api.BaselineStatus) string {
 	if b == nil {
 		return "none: cadrift baseline pin --reason TEXT"
 	}
-	return fmt.Sprintf("revision %d, %s, by %s, digest %.12s", b.Revision, p.when(b.Pinned), drift.Visible(b.By), b.Digest.String())
+	return fmt.Sprintf("%s, %s, by %s, digest %.12s", words.Origin(b.Revision), p.when(b.Pinned), drift.Visible(b.By), b.Digest.String())
 }
 
 func driftCounts(open map[drift.Severity]int) string {
