@@ -2,8 +2,11 @@ package app
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/guard"
 	"github.com/cadrift/cadrift/internal/store"
 	"github.com/cadrift/cadrift/internal/web"
 )
@@ -87,6 +90,25 @@ func (r reader) Ref(_ context.Context, tenant string, key drift.Key) (drift.Ref,
 	return drift.Ref{}, false, drift.ErrNotFound
 }
 
+// guardOf is what the front page says of a guard; nothing of one that is off. A
+// policy that the guard was stopped for is named once.
+func guardOf(st guard.Status) web.Guard {
+	if st.Mode == guard.Off {
+		return web.Guard{}
+	}
+	g := web.Guard{Mode: string(st.Mode), Missing: st.Missing, Stopped: st.Stopped, Stops: st.Stops}
+	for i := range st.Rows {
+		row := &st.Rows[i]
+		told := slices.ContainsFunc(st.Stops, func(why string) bool {
+			return strings.HasPrefix(why, drift.Visible(row.Object.Name)+": ")
+		})
+		if row.Counts() && !told {
+			g.Gaps = append(g.Gaps, web.Gap{Policy: row.Object, Reason: row.Reason})
+		}
+	}
+	return g
+}
+
 // Overview is the front page's top half.
 func (r reader) Overview(ctx context.Context) (web.Overview, error) {
 	doc, err := r.app.Status(ctx)
@@ -104,6 +126,9 @@ func (r reader) Overview(ctx context.Context) (web.Overview, error) {
 		}
 		if t.Baseline != nil {
 			tenant.Pinned, tenant.PinnedBy, tenant.BaselineRevision = t.Baseline.Pinned, t.Baseline.By, t.Baseline.Revision
+		}
+		if units, err := r.app.units(t.Name); err == nil { // else a reload took it away meanwhile
+			tenant.Guard = guardOf(units[0].guard.Status())
 		}
 		o.Tenants = append(o.Tenants, tenant)
 	}

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cadrift/cadrift/internal/drift"
 	"github.com/cadrift/cadrift/internal/words"
@@ -30,6 +32,10 @@ func funcs(base string) template.FuncMap {
 		"eventURL":  func(id string) string { return base + words.EventPath(id) },
 		"objectURL": func(tenant string, r drift.Ref) string { return base + words.ObjectPath(tenant, r) },
 		"patch":     patch,
+		"listed":    listed,
+		"pieces":    pieces,
+		"guard":     guardWords,
+		"origin":    words.Origin,
 		"head":      head,
 		"kinds":     kinds,
 	}
@@ -76,6 +82,61 @@ func marks(e drift.Event) []string {
 // arrow draws a direction beside the word for it.
 func arrow(d drift.Direction) string {
 	return [...]string{"→", "↓", "↑", "↕"}[d&drift.Mixed]
+}
+
+// listing is what changed, field by field. Of an object that came or went
+// whole, no field was edited: Parts says that none has a direction.
+type listing struct {
+	Title   string
+	Parts   bool
+	Changes []drift.Change
+}
+
+// listed is nil when there is nothing to list.
+func listed(changes []drift.Change, previous, fromBaseline drift.Patch) *listing {
+	if len(changes) == 0 {
+		return nil
+	}
+	switch came, went := words.Whole(previous, fromBaseline); {
+	case came:
+		return &listing{"What it has", true, changes}
+	case went:
+		return &listing{"What it had", true, changes}
+	}
+	return &listing{"What changed", false, changes}
+}
+
+// lineRunes is what a phone shows of a heavy text in one line, whatever its
+// letters.
+const lineRunes = 24
+
+// pieces cuts a text where a word that is too long for a line may break: an
+// address before its @, and not anywhere.
+func pieces(text string) []string {
+	var out []string
+	start := 0
+	for i := 0; i < len(text); {
+		end := i + len(text[i:])
+		if space := strings.IndexByte(text[i:], ' '); space >= 0 {
+			end = i + space + 1
+		}
+		at := strings.LastIndexByte(text[i:end], '@')
+		if at > 0 && utf8.RuneCountInString(text[i:end]) > lineRunes {
+			out = append(out, text[start:i+at])
+			start = i + at
+		}
+		i = end
+	}
+	return append(out, text[start:])
+}
+
+// guardWords says how the guard stands, as "cadrift status" does.
+func guardWords(g Guard) string {
+	text := g.Mode + ", " + words.Count(g.Missing, "exclusion", "exclusions") + " missing"
+	if g.Stopped {
+		text += ", stopped"
+	}
+	return text
 }
 
 // patch is an RFC 6902 patch as people read JSON.

@@ -20,6 +20,7 @@ const (
 	newestEvents   = 25
 	timelineEvents = 200
 	shownDrifts    = 100
+	shownGaps      = 5
 )
 
 // pages are the three pages and the one that says there is nothing.
@@ -105,9 +106,10 @@ type verdict struct {
 //	a blind spot           that part of the watch is not held, or that the
 //	                       baseline is an old one, when it is only that
 //	no tenant was read     waiting
+//	a guard is stopped     that it is, while an exclusion is missing
 //	nothing                all quiet
 func firstLine(o Overview, drifts []drift.Finding, now time.Time) verdict {
-	blind, files, unread := 0, 0, 0
+	blind, files, unread, open := 0, 0, 0, 0
 	var oldest time.Time
 	for _, t := range o.Tenants {
 		blind += len(t.Blind)
@@ -115,6 +117,9 @@ func firstLine(o Overview, drifts []drift.Finding, now time.Time) verdict {
 			if b.Reason == drift.ReasonBaseline {
 				files++
 			}
+		}
+		if t.Guard.Mode == "enforce" && t.Guard.Stopped && t.Guard.Missing > 0 {
+			open++
 		}
 		if t.LastGood.IsZero() {
 			unread++
@@ -149,6 +154,9 @@ func firstLine(o Overview, drifts []drift.Finding, now time.Time) verdict {
 		return verdict{"high", "Not everything can be seen", seen}
 	case unread > 0:
 		return verdict{"low", "Waiting for the first reading", seen}
+	}
+	if open > 0 {
+		return verdict{"high", "The guard is stopped, and an exclusion is missing", seen}
 	}
 	return verdict{"good", "All quiet", seen}
 }

@@ -61,7 +61,34 @@ type Tenant struct {
 	// Announced are the changes that are announced now.
 	Announced []drift.Expectation
 	Blind     []drift.Blind
-	Head      drift.Head
+	// Guard has no mode where no emergency account is guarded.
+	Guard Guard
+	Head  drift.Head
+}
+
+// Guard is the state of the emergency-access guard of one tenant.
+type Guard struct {
+	// Mode is plan or enforce; empty: there is nothing to say.
+	Mode string
+	// Missing counts the policies that lack an exclusion, Gaps are those that
+	// Stops does not name, and why they do.
+	Missing int
+	Gaps    []Gap
+	// Stopped tells that something keeps the guard from writing, Stops what.
+	Stopped bool
+	Stops   []string
+}
+
+// Shown are the gaps that have room on the page.
+func (g Guard) Shown() []Gap { return g.Gaps[:min(len(g.Gaps), shownGaps)] }
+
+// More is how many gaps have not.
+func (g Guard) More() int { return max(0, len(g.Gaps)-shownGaps) }
+
+// Gap is a policy that lacks an exclusion.
+type Gap struct {
+	Policy drift.Ref
+	Reason string
 }
 
 // Receiver is the queue of one receiver. LastSuccess is zero before the first

@@ -370,6 +370,9 @@ func TestFirstLine(t *testing.T) {
 		{Overview{Tenants: []Tenant{{LastGood: now, Blind: []drift.Blind{{}}}}}, nil, "high", "Not everything can be seen"},
 		{Overview{Tenants: []Tenant{{LastGood: now, Blind: []drift.Blind{{Reason: drift.ReasonBaseline}}}}}, nil, "high", "The baseline files cannot be read"},
 		{Overview{}, []drift.Finding{{Severity: drift.High}, {Severity: drift.Low}}, "high", "2 drifts open, 1 high"},
+		{Overview{Tenants: []Tenant{{LastGood: now, Guard: Guard{Mode: "enforce", Stopped: true}}}}, nil, "good", "All quiet"},
+		{Overview{Tenants: []Tenant{{LastGood: now, Guard: Guard{Mode: "plan", Stopped: true, Missing: 1}}}}, nil, "good", "All quiet"},
+		{Overview{Tenants: []Tenant{{LastGood: now, Guard: Guard{Mode: "enforce", Stopped: true, Missing: 1}}}}, nil, "high", "The guard is stopped, and an exclusion is missing"},
 		{Overview{}, []drift.Finding{{Severity: drift.Low}}, "low", "1 drift open"},
 	}
 	for _, tt := range tests {

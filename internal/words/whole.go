@@ -29,7 +29,7 @@ func InBrief(label string) bool {
 // are no signs, arrows and directions in it.
 func changed(e *drift.Event) (label string, texts []string) {
 	changes := withoutParts(e.Changes)
-	switch came, went := whole(e); {
+	switch came, went := Whole(e.Patch, e.BaselinePatch); {
 	case came:
 		return LabelHas, contents(changes)
 	case went:
@@ -38,12 +38,13 @@ func changed(e *drift.Event) (label string, texts []string) {
 	return LabelChanged, changeTexts(e, changes)
 }
 
-// whole tells from the patch whether the object came or went as a whole:
-// against its previous form, or for drift alone against the baseline.
-func whole(e *drift.Event) (came, went bool) {
-	p := e.Patch
+// Whole tells from a patch whether the object came or went as a whole: against
+// its previous form, or for drift alone, where that one is empty, against the
+// baseline.
+func Whole(previous, fromBaseline drift.Patch) (came, went bool) {
+	p := previous
 	if len(p) == 0 {
-		p = e.BaselinePatch
+		p = fromBaseline
 	}
 	if len(p) != 1 || p[0].Path != "" {
 		return false, false
