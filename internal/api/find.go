@@ -97,45 +97,18 @@ func (a *API) find(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := whole(q.Get("object"), known)
+	found, err := match(q.Get("object"), known)
 	if err == nil || statusOf(err) != http.StatusNotFound {
 		return found, err
 	}
-	past, err := a.past(tenants, known)
-	if err != nil {
-		return nil, err
+	past, pastErr := a.past(tenants, known)
+	if pastErr != nil {
+		return nil, pastErr
 	}
 	return match(q.Get("object"), append(known, past...))
 }
 
-// howToName says what a text that means an object may be.
-const howToName = "give an id, the start of an id, a display name, or the start of one"
-
-// match picks the candidate that text means: as [whole] does, else the only
-// one whose name begins so. Where nothing is called that, "CA001" means "CA001:
-// Block legacy authentication".
-func match(text string, candidates []Found) (Found, error) {
-	found, err := whole(text, candidates)
-	if statusOf(err) != http.StatusNotFound {
-		return found, err
-	}
-	text, candidates = ofKind(text, candidates)
-	var begun []Found
-	for _, c := range candidates {
-		if strings.HasPrefix(c.Object.Name, text) || strings.HasPrefix(drift.Visible(c.Object.Name), text) {
-			begun = append(begun, c)
-		}
-	}
-	switch len(begun) {
-	case 0:
-		return Found{}, err
-	case 1:
-		return begun[0], nil
-	}
-	return Found{}, ambiguous(text, begun)
-}
-
-// whole picks the candidate that text names:
+// match picks the candidate that text means:
 //
 //	"kind/rest"                      the rest, among objects of that kind
 //	an exact id                      that object, whatever names exist
@@ -144,10 +117,16 @@ func match(text string, candidates []Found) (Found, error) {
 // A name counts as it is and as it is shown ([drift.Visible]), because people
 // copy it from there. Names are chosen by others: a name that reads like
 // somebody else's id prefix makes the text ambiguous, never wrong.
-func whole(text string, candidates []Found) (Found, error) {
-	text, candidates = ofKind(text, candidates)
+func match(text string, candidates []Found) (Found, error) {
+	text = strings.TrimSpace(text)
 	if text == "" {
-		return Found{}, badRequest(howToName, "find object: no name given")
+		return Found{}, badRequest("give an id, the start of an id, or an exact display name", "find object: no name given")
+	}
+	if kind, rest, ok := strings.Cut(text, "/"); ok && slices.Contains(drift.Kinds(), drift.Kind(kind)) {
+		text = rest
+		candidates = slices.DeleteFunc(slices.Clone(candidates), func(f Found) bool {
+			return f.Object.Kind != drift.Kind(kind)
+		})
 	}
 	var exact, close []Found
 	for _, c := range candidates {
@@ -172,18 +151,6 @@ func whole(text string, candidates []Found) (Found, error) {
 	return Found{}, ambiguous(text, close)
 }
 
-// ofKind takes "kind/" off text and leaves the objects of that kind.
-func ofKind(text string, candidates []Found) (string, []Found) {
-	text = strings.TrimSpace(text)
-	kind, rest, ok := strings.Cut(text, "/")
-	if !ok || !slices.Contains(drift.Kinds(), drift.Kind(kind)) {
-		return text, candidates
-	}
-	return rest, slices.DeleteFunc(slices.Clone(candidates), func(f Found) bool {
-		return f.Object.Kind != drift.Kind(kind)
-	})
-}
-
 // near is the hint for a name that fits nothing: a few names that hold it.
 func near(text string, candidates []Found) string {
 	const most = 5
@@ -195,9 +162,9 @@ func near(text string, candidates []Found) string {
 		}
 	}
 	if len(names) == 0 {
-		return howToName
+		return "give an id, the start of an id, or an exact display name"
 	}
-	return "did you mean " + strings.Join(names, ", ") + "?"
+	return "names are matched whole; did you mean " + strings.Join(names, ", ") + "?"
 }
 
 // ambiguous lists what text could mean, in a form that can be typed.
@@ -214,6 +181,6 @@ func ambiguous(text string, candidates []Found) error {
 	return &failure{
 		status: http.StatusConflict,
 		text:   fmt.Sprintf("%q means %d objects: %s", drift.Visible(text), len(candidates), strings.Join(names, ", ")),
-		hint:   "give more of it, the whole id, KIND/ID, or the tenant",
+		hint:   "give the whole id, KIND/ID, or the tenant",
 	}
 }

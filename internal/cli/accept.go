@@ -12,7 +12,7 @@ func (e *env) acceptCommand() *cobra.Command {
 		Use:   "accept OBJECT --reason TEXT",
 		Short: "Move the baseline of one object to its current form, closing its drift",
 		Long: "Move the baseline of one object to its current form. An object that is gone leaves the\n" +
-			"baseline. OBJECT is an id, a display name, or an unambiguous start of either.",
+			"baseline. OBJECT is an id, an unambiguous start of an id, or an exact display name.",
 		Args: args("OBJECT"),
 		RunE: func(c *cobra.Command, given []string) error {
 			order.Object = given[0]

@@ -43,7 +43,7 @@ func (e *env) historyCommand() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVar(&object, "object", "", "only this object: id or `name`, or the start of one")
+	c.Flags().StringVar(&object, "object", "", "only this object: id, start of an id, or exact `name`")
 	c.Flags().StringVar(&since, "since", "", "only events since then: 24h, 7d or an RFC 3339 `time`")
 	c.Flags().StringVar(&severity, "severity", "", "only events of this `severity` or above")
 	c.Flags().IntVar(&limit, "limit", 200, "at most so many")

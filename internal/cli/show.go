@@ -15,7 +15,7 @@ func (e *env) showCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show OBJECT",
 		Short: "Print one object as Graph returned it, or in canonical form",
-		Long:  "Print one object. OBJECT is an id, a display name, or an unambiguous start of either.",
+		Long:  "Print one object. OBJECT is an id, an unambiguous start of an id, or an exact display name.",
 		Args:  args("OBJECT"),
 		RunE: func(c *cobra.Command, given []string) error {
 			cl, err := e.connect(c.Context(), connection{})
