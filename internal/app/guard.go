@@ -94,8 +94,8 @@ type journal struct {
 	tenantID string
 }
 
-func (j *journal) Record(entries []drift.Entry, events []drift.Event, after *drift.Object) ([]drift.Event, error) {
-	return j.watcher.Record(entries, events, after)
+func (j *journal) Record(entries []drift.Entry, events []drift.Event, edit *drift.Edit) ([]drift.Event, error) {
+	return j.watcher.Record(entries, events, edit)
 }
 
 func (j *journal) Entries(kind string) ([]drift.Entry, error) {

@@ -60,11 +60,11 @@ type Graph interface {
 // Journal is where intents, results and events become durable.
 type Journal interface {
 	// Record commits entries and events in one transaction, the events to the
-	// outbox of every receiver that wants them. After is the form that an
-	// event's write gives its policy, so that the event can tell what becomes
-	// of the drift; nil: nothing changes. An error means that nothing counts
-	// as recorded.
-	Record(entries []drift.Entry, events []drift.Event, after *drift.Object) ([]drift.Event, error)
+	// outbox of every receiver that wants them. Edit is what an event's write
+	// did to its policy, so that the event can tell whether that may lock
+	// people out, and what becomes of the drift; nil: nothing changed. An error
+	// means that nothing counts as recorded.
+	Record(entries []drift.Entry, events []drift.Event, edit *drift.Edit) ([]drift.Event, error)
 	// Entries are the recorded entries of a kind.
 	Entries(kind string) ([]drift.Entry, error)
 	// History are the newest events about a policy, newest first.

@@ -247,7 +247,7 @@ func (g *Guard) amnesty(keep map[string]string) (entries []drift.Entry, ended []
 // store, and what a PATCH came to even when the store failed: what happened in
 // Graph happened. A settled outcome that could not be recorded is settled
 // again by the next pass.
-func (g *Guard) keep(in intent, events []drift.Event, after *drift.Object) error {
+func (g *Guard) keep(in intent, events []drift.Event, edit *drift.Edit) error {
 	record, err := entry(kindIntent, in.ID, in)
 	if err != nil {
 		return err
@@ -260,7 +260,7 @@ func (g *Guard) keep(in intent, events []drift.Event, after *drift.Object) error
 		}
 	}
 	g.mu.Unlock()
-	_, err = g.o.Journal.Record(entries, events, after)
+	_, err = g.o.Journal.Record(entries, events, edit)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if err != nil {

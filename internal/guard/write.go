@@ -215,7 +215,7 @@ func (g *Guard) result(ctx context.Context, in intent, fresh drift.Object, fault
 	if after == nil { // what it must have become
 		after = in.apply(fresh)
 	}
-	err = g.keep(in, []drift.Event{g.writtenEvent(in, in.Policy, &fresh, now)}, after)
+	err = g.keep(in, []drift.Event{g.writtenEvent(in, in.Policy, &fresh, now)}, in.edit(after))
 	return err == nil && ctx.Err() == nil, err
 }
 
@@ -278,14 +278,33 @@ func exclusions(raw []byte) (users, groups []string) {
 }
 
 // apply is the form that a write makes of a policy: the body it sent, merged.
-func (in *intent) apply(o drift.Object) *drift.Object {
+func (in *intent) apply(o drift.Object) *drift.Object { return reshaped(o, in.Add, in.Undo != "") }
+
+// edit is what the write did to a policy that is of this form since; nil when
+// that cannot be told.
+func (in *intent) edit(after *drift.Object) *drift.Edit {
+	if after == nil {
+		return nil
+	}
+	before := after
+	if in.effect(after.Raw) {
+		before = reshaped(*after, in.Add, in.Undo == "")
+	}
+	if before == nil {
+		return nil
+	}
+	return &drift.Edit{Before: *before, After: *after}
+}
+
+// reshaped is a policy with ids among its exclusions, or without them.
+func reshaped(o drift.Object, ids IDs, gone bool) *drift.Object {
 	var err error
 	var body []byte
-	if in.Undo != "" {
-		body, err = withdraw(o.Raw, in.Add)
+	if gone {
+		body, err = withdraw(o.Raw, ids)
 	} else {
 		users, groups := exclusions(o.Raw)
-		body, err = compose(o.Raw, IDs{Users: without(in.Add.Users, users), Groups: without(in.Add.Groups, groups)})
+		body, err = compose(o.Raw, IDs{Users: without(ids.Users, users), Groups: without(ids.Groups, groups)})
 	}
 	if err != nil {
 		return nil
