@@ -114,7 +114,7 @@ func (h guardHook) Passed(ctx context.Context, s poll.Sight) error {
 	return h.Guard.Passed(ctx, guard.Sight(s))
 }
 
-// GuardPlan is the plan as of the newest pass.
+// GuardPlan is the plan as of the newest pass and the guard's own writes since.
 func (a *App) GuardPlan(_ context.Context, tenant string) (api.GuardPlan, error) {
 	u, err := a.guarded(tenant)
 	if err != nil {

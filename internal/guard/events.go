@@ -133,6 +133,10 @@ func whoRemoved(events []drift.Event, ids []string) culprit {
 			if removesAny(e.Changes, ids) {
 				return culprit{e.ID, cmp.Or(e.Actor, attributed[e.ID])}
 			}
+		case drift.GuardWritten:
+			if removesAny(e.Changes, ids) {
+				return culprit{} // an undo: nobody is to blame
+			}
 		}
 	}
 	return culprit{}

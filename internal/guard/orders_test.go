@@ -2,11 +2,15 @@ package guard_test
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/graphsim"
 	"github.com/cadrift/cadrift/internal/guard"
 	"github.com/cadrift/cadrift/internal/notify"
 )
@@ -112,6 +116,9 @@ func TestOrdersKnowTheGuardsOwnWrites(t *testing.T) {
 		if wrote, _, left := r.apply(5); len(wrote) != 1 || len(left) != 0 || !strings.Contains(string(r.tenant.Body(drift.Policy, id)), first) {
 			t.Errorf("right after the undo, apply wrote %v, left %+v", wrote, left)
 		}
+		if e := r.last(drift.GuardWritten); e.About != "" || strings.Contains(e.Summary, "taken away by") {
+			t.Errorf("an undo is blamed on somebody: %q, %q", e.Summary, e.About)
+		}
 		r.must(r.undo(r.last(drift.GuardWritten)))
 		before := len(r.events())
 		r.passes(3)
@@ -120,6 +127,133 @@ func TestOrdersKnowTheGuardsOwnWrites(t *testing.T) {
 		}
 		if open := r.watcher.Status().Findings; len(open) != 1 || !open[0].Lockout {
 			t.Errorf("open drift: %+v", open)
+		}
+	})
+}
+
+// unread makes every read-back fail until the next pass; it returns how many
+// did.
+func (r *rig) unread() (failed *int) {
+	failed = new(int)
+	patched := false
+	r.sim.OnRequest(func(q *http.Request) *graphsim.Fault {
+		switch one := strings.Contains(q.URL.Path, "/conditionalAccess/policies/"); {
+		case q.Method == http.MethodPatch:
+			patched = true
+		case one && patched:
+			*failed++
+			return graphsim.GraphError(404, "NotFound", "a replica that is behind")
+		case !one:
+			patched = false
+		}
+		return nil
+	})
+	return failed
+}
+
+// A write that nobody has seen yet, not even its read-back, is not taken back
+// and not put back blindly: the order says that it has not been seen, and is no
+// success. The next pass clears it.
+func TestOrdersAfterAnUnseenWrite(t *testing.T) {
+	inRig(t, guard.Enforce, writer, func(r *rig) {
+		id := r.policy("CA001", everybody)
+		r.open()
+		r.passes(2)
+		r.must(r.admin.PatchPolicy(id, withoutBG))
+		failed := r.unread()
+		r.passes(1)
+		written := r.last(drift.GuardWritten)
+		unseen := func(when string) {
+			if row := r.row(id); *failed == 0 || row.Verdict != guard.Missing || !strings.Contains(row.Reason, "not seen by a pass yet") || r.guard.Status().Missing != 1 {
+				t.Errorf("%s, %d read-backs failed: %+v", when, *failed, row)
+			}
+		}
+		unseen("after the write")
+		if err := r.undo(written); !errors.Is(err, guard.ErrNot) || !strings.Contains(err.Error(), "not seen by a pass yet") {
+			t.Errorf("undo: %v", err)
+		}
+		unseen("a refused undo exempts nothing")
+		r.passes(1)
+		if row := r.row(id); row.Verdict != guard.Covered {
+			t.Fatalf("a pass later: %+v", row)
+		}
+
+		*failed = 0
+		r.must(r.undo(written))
+		if row := r.row(id); *failed == 0 || row.Verdict != guard.Exempt {
+			t.Errorf("after the undo, %d read-backs failed: %+v", *failed, row)
+		}
+		wrote, lifted, left := r.apply(5)
+		if len(wrote) != 0 || len(lifted) != 1 || len(left) != 1 || !strings.Contains(left[0].Text, "taken away at") {
+			t.Errorf("apply after the undo: wrote %v, lifted %v, left %+v", wrote, lifted, left)
+		}
+		unseen("after the undo")
+		r.passes(2)
+		if row := r.row(id); row.Verdict != guard.Covered {
+			t.Errorf("the pass does not put back what apply could not: %+v", row)
+		}
+	})
+}
+
+// Replicas that are behind by minutes make nothing of the guard's own writes
+// look like somebody's change, however fast they follow each other.
+func TestOrdersOnReplicasThatAreBehind(t *testing.T) {
+	inRig(t, guard.Enforce, writer, func(r *rig) {
+		id := r.policy("CA001", everybody)
+		r.open()
+		r.passes(2)
+		r.must(r.admin.PatchPolicy(id, withoutBG))
+		r.passes(1)
+		refused := 0
+		for range 12 {
+			r.tenant.Tune(func(b *graphsim.Behaviour) { b.Lag, b.StaleChance = 100*time.Second, 0.5 })
+			if err := r.undo(r.last(drift.GuardWritten)); errors.Is(err, guard.ErrNot) {
+				refused++
+			} else {
+				r.must(err)
+				r.apply(1)
+			}
+			r.passes(1)
+		}
+		r.tenant.Tune(func(b *graphsim.Behaviour) { b.Lag = 0 })
+		r.passes(4)
+		if n := len(r.patches()); n < 4 || refused == 0 {
+			t.Fatalf("%d writes, %d orders refused: the test shows nothing", n, refused)
+		}
+		theirs := slices.DeleteFunc(r.events(), func(e drift.Event) bool { return e.Type != drift.DriftChanged || e.Cause != "" })
+		if len(theirs) != 1 {
+			t.Errorf("%d changes were told, one was made: %q", len(theirs), r.lines())
+		}
+		if wrong := strings.Contains(string(r.tenant.Body(drift.Policy, id)), first) != (r.row(id).Verdict == guard.Covered); wrong {
+			t.Errorf("the plan says %+v, and the policy is %s", r.row(id), r.tenant.Body(drift.Policy, id))
+		}
+	})
+}
+
+// A reading from before an undo does not prove it.
+func TestUndoIsNotProvenByAnOldReading(t *testing.T) {
+	inRig(t, guard.Enforce, writer, func(r *rig) {
+		replicas := func(stale float64) func(*graphsim.Behaviour) {
+			return func(b *graphsim.Behaviour) { b.Lag, b.StaleChance = 90*time.Second, stale }
+		}
+		r.tenant.Tune(replicas(1e-12))
+		id := r.policy("CA001", everybody)
+		r.open()
+		r.passes(2)
+		r.must(r.admin.PatchPolicy(id, withoutBG))
+		r.passes(1)
+		r.must(r.undo(r.last(drift.GuardWritten)))
+		told := len(r.events())
+		r.tenant.Tune(replicas(1))
+		for _, reading := range []string{"old", "new"} {
+			r.passes(1)
+			if row := r.row(id); row.Verdict != guard.Exempt {
+				t.Errorf("the %s reading: %+v", reading, row)
+			}
+			r.tenant.Tune(replicas(1e-12))
+		}
+		if n := len(r.events()); n != told {
+			t.Errorf("told besides: %q", r.lines()[told-1:])
 		}
 	})
 }

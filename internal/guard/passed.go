@@ -71,7 +71,7 @@ const (
 // settle compares the open writes with a pass.
 //
 //	the pass shows            outcome was          then
-//	what was written          any                  verified
+//	what was written          any                  verified, unless it is from before the write
 //	not, and a write after    read-back had it     taken away since
 //	the one that had it
 //	not, no newer write       unknown, < 2 min     wait: it may be under way or unseen
@@ -113,7 +113,7 @@ func outcome(in intent, o *drift.Object, now time.Time) (stage, string) {
 		return in.Stage, ""
 	case o == nil:
 		return failed, "the policy is gone"
-	case in.effect(o.Raw):
+	case in.effect(o.Raw) && !o.Written().Before(in.Before) && !o.Written().Before(in.Seen):
 		return verified, "an ordinary pass saw it"
 	case !in.Seen.IsZero() && o.Written().After(in.Seen):
 		return overtaken, "it was there, and somebody wrote after it"
