@@ -209,7 +209,7 @@ func (e *Event) Undoes() bool { return e.Type == GuardWritten && len(e.Added) ==
 // Moves is the object whose change the event tells of, nil when it tells of
 // none: a write of the guard does when it opens, grows or ends a drift.
 func (e *Event) Moves() *Ref {
-	if e.Object == nil && e.Drift != "" {
+	if e.Object == nil && e.Drift != "" && e.Drift != DriftNone {
 		return e.Policy
 	}
 	return e.Object
