@@ -10,8 +10,8 @@ import (
 
 // Guards is the side of the daemon that keeps emergency accounts excluded.
 type Guards interface {
-	// GuardPlan is the plan as of the newest pass. Errors: drift.ErrNotFound
-	// for an unknown tenant.
+	// GuardPlan is the plan as of the newest pass and the guard's own writes
+	// since. Errors: drift.ErrNotFound for an unknown tenant.
 	GuardPlan(ctx context.Context, tenant string) (GuardPlan, error)
 	// GuardApply writes what the plan asks for, at most so much. Errors:
 	// drift.ErrNotFound, ErrRefused when nothing may be written now.

@@ -94,8 +94,8 @@ type journal struct {
 	tenantID string
 }
 
-func (j *journal) Record(entries []drift.Entry, events []drift.Event, after *drift.Object) ([]drift.Event, error) {
-	return j.watcher.Record(entries, events, after)
+func (j *journal) Record(entries []drift.Entry, events []drift.Event, edit *drift.Edit) ([]drift.Event, error) {
+	return j.watcher.Record(entries, events, edit)
 }
 
 func (j *journal) Entries(kind string) ([]drift.Entry, error) {
@@ -114,7 +114,7 @@ func (h guardHook) Passed(ctx context.Context, s poll.Sight) error {
 	return h.Guard.Passed(ctx, guard.Sight(s))
 }
 
-// GuardPlan is the plan as of the newest pass.
+// GuardPlan is the plan as of the newest pass and the guard's own writes since.
 func (a *App) GuardPlan(_ context.Context, tenant string) (api.GuardPlan, error) {
 	u, err := a.guarded(tenant)
 	if err != nil {

@@ -72,7 +72,7 @@ func (p *printer) events(events []drift.Event) {
 			{p.when(ev.Time), plain},
 			{ev.Severity.String(), severityStyle(ev.Severity)},
 			direction,
-			{words.TypeWord(ev.Type), plain},
+			{words.TypeWord(ev), plain},
 			{ev.Tenant, plain},
 			{ev.ID, quiet},
 			{what(ev), plain},

@@ -94,7 +94,8 @@ type Window struct {
 	To   time.Time `json:"to"`
 }
 
-// Actor is who wrote, as the audit log has it.
+// Actor is who wrote, as the audit log has it, or the guard's journal: then it
+// has no id, and the name is that of the local user who ordered the write.
 type Actor struct {
 	// Kind is user, app, microsoft, cadrift or unknown.
 	Kind string    `json:"kind"`
@@ -116,6 +117,8 @@ func (a *Actor) Words() string {
 		return "somebody with cadrift's own credential, but not cadrift (the app " + name + ")"
 	case a.Kind == "microsoft":
 		return "Microsoft (" + name + ")"
+	case a.Kind == "cadrift" && a.ID == "" && a.Name != "":
+		return name + ", through cadrift"
 	case a.Kind == "cadrift":
 		return "cadrift itself"
 	case a.Kind == "app":
@@ -180,7 +183,8 @@ type Event struct {
 	Detail string `json:"detail,omitempty"`
 	Kinds  []Kind `json:"kinds,omitempty"`
 	// Policy, Added and Result belong to guard.*; By and Digest to
-	// baseline.pinned; About to event.attributed (an event id).
+	// baseline.pinned and to what a person ordered of the guard; About to
+	// event.attributed and guard.written (an event id).
 	Policy *Ref     `json:"policy,omitempty"`
 	Added  []string `json:"added,omitempty"`
 	Result string   `json:"result,omitempty"`
@@ -197,6 +201,19 @@ func EventID(tenant string, seq uint64) string { return fmt.Sprintf("%s-%012d", 
 
 // Locks tells whether the event carries a lockout risk.
 func (e *Event) Locks() bool { return e.LockoutRisk != nil && *e.LockoutRisk }
+
+// Undoes tells that a guard.written takes a write back: it adds nothing, and
+// About is the write.
+func (e *Event) Undoes() bool { return e.Type == GuardWritten && len(e.Added) == 0 }
+
+// Moves is the object whose change the event tells of, nil when it tells of
+// none: a write of the guard does when it opens, grows or ends a drift.
+func (e *Event) Moves() *Ref {
+	if e.Object == nil && e.Drift != "" && e.Drift != DriftNone {
+		return e.Policy
+	}
+	return e.Object
+}
 
 // Misused tells of a write with our own credential that is none of ours.
 func (e *Event) Misused() bool { return e.Actor != nil && e.Actor.OwnCredential }

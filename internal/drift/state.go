@@ -69,6 +69,9 @@ func (b *Baseline) Holds(k Kind) bool {
 	return slices.Contains(b.Kinds, k)
 }
 
+// Edit is the form of an object before and after one write.
+type Edit struct{ Before, After Object }
+
 // Head is the end of a tenant's hash chain.
 type Head struct {
 	Seq  uint64 `json:"seq"`

@@ -23,6 +23,10 @@
 // is overwritten. The read is therefore the last request before the PATCH, and
 // lists that do not grow are not sent.
 //
+// What a person is told or orders between a write and the next pass rests on
+// the pass and on the guard's own writes since: done when the read-back showed
+// them, and for an undo also when it did not.
+//
 // Passed, Apply and Undo must not overlap: whoever calls them holds the
 // tenant's turn. The other methods may be called at any time.
 package guard

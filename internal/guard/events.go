@@ -22,6 +22,7 @@ func (g *Guard) writtenEvent(in intent, policy drift.Ref, fresh *drift.Object, n
 	names := strings.Join(g.nameAll(in.Add.all()), ", ")
 	e.Summary = drift.Visible(policy.Name) + ": emergency exclusion added: " + names
 	if in.Undo != "" {
+		e.Added, e.About = nil, in.Undo
 		e.Summary = drift.Visible(policy.Name) + ": write of " + in.Undo + " undone, exclusion taken away: " + names
 	}
 	var notes []string
@@ -131,6 +132,10 @@ func whoRemoved(events []drift.Event, ids []string) culprit {
 		case drift.DriftChanged:
 			if removesAny(e.Changes, ids) {
 				return culprit{e.ID, cmp.Or(e.Actor, attributed[e.ID])}
+			}
+		case drift.GuardWritten:
+			if removesAny(e.Changes, ids) {
+				return culprit{} // an undo: nobody is to blame
 			}
 		}
 	}

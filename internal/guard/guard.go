@@ -60,11 +60,11 @@ type Graph interface {
 // Journal is where intents, results and events become durable.
 type Journal interface {
 	// Record commits entries and events in one transaction, the events to the
-	// outbox of every receiver that wants them. After is the form that an
-	// event's write gives its policy, so that the event can tell what becomes
-	// of the drift; nil: nothing changes. An error means that nothing counts
-	// as recorded.
-	Record(entries []drift.Entry, events []drift.Event, after *drift.Object) ([]drift.Event, error)
+	// outbox of every receiver that wants them. Edit is what an event's write
+	// did to its policy, so that the event can tell whether that may lock
+	// people out, and what becomes of the drift; nil: nothing changed. An error
+	// means that nothing counts as recorded.
+	Record(entries []drift.Entry, events []drift.Event, edit *drift.Edit) ([]drift.Event, error)
 	// Entries are the recorded entries of a kind.
 	Entries(kind string) ([]drift.Entry, error)
 	// History are the newest events about a policy, newest first.
@@ -208,13 +208,35 @@ func (g *Guard) stopFile() string {
 	return ""
 }
 
-// replan makes the plan from the sight; mu is held.
+// view are the policies of the sight with the guard's own writes since, for a
+// plan that does not answer from before them; mu is held.
+func (g *Guard) view() []drift.Object {
+	policies := slices.Clone(g.sight.Policies)
+	for _, id := range slices.Sorted(maps.Keys(g.intents)) { // of one policy in their order
+		in := g.intents[id]
+		if !in.holds() {
+			continue
+		}
+		for i := range policies {
+			o := &policies[i]
+			if fold(o.ID) != fold(in.Policy.ID) || in.effect(o.Raw) {
+				continue
+			}
+			if after := in.apply(*o); after != nil {
+				*o = *after
+			}
+		}
+	}
+	return policies
+}
+
+// replan makes the plan from the view; mu is held.
 func (g *Guard) replan(now time.Time) {
 	if g.s.Mode == Off {
 		g.rows = nil
 		return
 	}
-	g.rows = Plan(g.sight.Policies, g.s, g.facts(now))
+	g.rows = Plan(g.view(), g.s, g.facts(now))
 	g.o.Metrics.planned(g)
 }
 
@@ -248,7 +270,7 @@ func (g *Guard) facts(now time.Time) Facts {
 		}
 	}
 	for _, in := range g.intents {
-		if in.open() {
+		if in.unseen() {
 			f.Pending[fold(in.Policy.ID)] = in.waiting()
 		}
 	}

@@ -167,6 +167,9 @@ func (g *Guard) PlanUndo(e drift.Event) (Reversal, error) {
 	if added.empty() {
 		return r, not("%s does not say what it added", e.ID)
 	}
+	if why := g.pending(e.Policy.ID); why != "" {
+		return r, not("%s", why)
+	}
 	known := g.known(e.Policy.ID)
 	if known == nil {
 		return r, not("the policy %s is gone", drift.Visible(e.Policy.Name))
@@ -178,6 +181,17 @@ func (g *Guard) PlanUndo(e drift.Event) (Reversal, error) {
 		return r, not("nothing of it is left in %s", drift.Visible(known.Name))
 	}
 	return r, nil
+}
+
+// pending says why nothing is written to a policy until a pass was there; empty
+// if it may be.
+func (g *Guard) pending(policyID string) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if in := g.lastIntent(fold(policyID)); in != nil && in.unseen() {
+		return in.waiting()
+	}
+	return ""
 }
 
 func texted(list []json.RawMessage) []string {
@@ -194,6 +208,9 @@ func texted(list []json.RawMessage) []string {
 // Undo carries a reversal out, and leaves the policy alone from then on.
 // Errors: ErrNot, and those of the journal.
 func (g *Guard) Undo(ctx context.Context, r Reversal, o Order) error {
+	if why := g.pending(r.Policy.ID); why != "" {
+		return not("%s", why)
+	}
 	now := time.Now().UTC()
 	undone := undoneRecord{Event: r.Event, By: o.By, Reason: o.Reason, Time: now}
 	record, err := entry(kindUndone, fold(r.Policy.ID), undone)
@@ -207,19 +224,12 @@ func (g *Guard) Undo(ctx context.Context, r Reversal, o Order) error {
 	}
 	g.mu.Lock()
 	g.undone[fold(r.Policy.ID)] = undone
-	for _, in := range g.intents {
-		if in.open() && fold(in.Policy.ID) == fold(r.Policy.ID) {
-			g.mu.Unlock()
-			return not("%s", in.waiting())
-		}
-	}
 	g.mu.Unlock()
 	row := Row{Object: r.Policy, Add: r.Remove}
 	_, err = g.write(ctx, order{row: row, by: o.By, why: "guard undo: " + o.Reason, undo: r.Event})
 	if err != nil {
 		return err
 	}
-	g.plan(now)
 	if !g.wroteLast(r.Policy.ID) {
 		return not("the write did not take place; the log says why")
 	}

@@ -71,7 +71,7 @@ const (
 // settle compares the open writes with a pass.
 //
 //	the pass shows            outcome was          then
-//	what was written          any                  verified
+//	what was written          any                  verified, unless it is from before the write
 //	not, and a write after    read-back had it     taken away since
 //	the one that had it
 //	not, no newer write       unknown, < 2 min     wait: it may be under way or unseen
@@ -113,7 +113,7 @@ func outcome(in intent, o *drift.Object, now time.Time) (stage, string) {
 		return in.Stage, ""
 	case o == nil:
 		return failed, "the policy is gone"
-	case in.effect(o.Raw):
+	case in.effect(o.Raw) && !o.Written().Before(in.Before) && !o.Written().Before(in.Seen):
 		return verified, "an ordinary pass saw it"
 	case !in.Seen.IsZero() && o.Written().After(in.Seen):
 		return overtaken, "it was there, and somebody wrote after it"
@@ -141,12 +141,12 @@ func (in *intent) effect(raw []byte) bool {
 // conclude records a settled outcome and tells what has not been told.
 func (g *Guard) conclude(in intent, o *drift.Object, now time.Time) error {
 	var events []drift.Event
-	var after *drift.Object
+	var edit *drift.Edit
 	switch in.Stage {
 	case verified, overtaken:
 		if !in.Told { // the answer was lost: this is the first anybody hears of it
 			events = append(events, g.writtenEvent(in, in.Policy, nil, now))
-			after = o
+			edit = in.edit(o)
 			in.Told = true
 		}
 		g.o.Metrics.wrote(g.o.Tenant, verified)
@@ -160,7 +160,7 @@ func (g *Guard) conclude(in intent, o *drift.Object, now time.Time) error {
 		g.o.Metrics.wrote(g.o.Tenant, failed)
 		g.o.Logger.Warn("guard write did not take place", "tenant", g.o.Tenant, "policy", in.Policy.ID, "note", in.Note)
 	}
-	return g.keep(in, events, after)
+	return g.keep(in, events, edit)
 }
 
 // permitted tells whether writing is permitted at all, and names the missing

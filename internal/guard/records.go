@@ -80,9 +80,17 @@ type intent struct {
 	Told bool `json:"told,omitempty"`
 }
 
-// open tells that the outcome is not settled: nothing is written to the policy
-// until it is.
+// open tells that the outcome is not settled.
 func (in *intent) open() bool { return in.Stage == stored || in.Stage == unknown || in.Stage == sent }
+
+// unseen tells that nobody knows what became of it, not even by the read-back:
+// nothing is written to the policy until somebody does.
+func (in *intent) unseen() bool { return in.open() && in.Seen.IsZero() }
+
+// holds tells that an open write is taken for done before a pass saw it: the
+// read-back showed it, or it took an exclusion away, which is missing rather
+// than there while nobody knows.
+func (in *intent) holds() bool { return in.Stage == sent && (in.Undo != "" || !in.Seen.IsZero()) }
 
 // wrote tells that Graph took the write, as far as anybody knows.
 func (in *intent) wrote() bool { return in.Stage == sent || in.Stage == verified }
@@ -92,7 +100,10 @@ func (in *intent) wrote() bool { return in.Stage == sent || in.Stage == verified
 func (in *intent) counts() bool { return in.Stage != void }
 
 func (in *intent) waiting() string {
-	if in.Stage == sent {
+	switch {
+	case in.Stage == sent && in.Undo != "":
+		return "taken away at " + in.Time.UTC().Format("15:04:05 UTC") + ", not seen by a pass yet"
+	case in.Stage == sent:
 		return "written at " + in.Time.UTC().Format("15:04:05 UTC") + ", not seen by a pass yet"
 	}
 	return "a write of " + in.Time.UTC().Format("15:04:05 UTC") + " has an unknown outcome; looking first"
@@ -247,7 +258,7 @@ func (g *Guard) amnesty(keep map[string]string) (entries []drift.Entry, ended []
 // store, and what a PATCH came to even when the store failed: what happened in
 // Graph happened. A settled outcome that could not be recorded is settled
 // again by the next pass.
-func (g *Guard) keep(in intent, events []drift.Event, after *drift.Object) error {
+func (g *Guard) keep(in intent, events []drift.Event, edit *drift.Edit) error {
 	record, err := entry(kindIntent, in.ID, in)
 	if err != nil {
 		return err
@@ -260,7 +271,7 @@ func (g *Guard) keep(in intent, events []drift.Event, after *drift.Object) error
 		}
 	}
 	g.mu.Unlock()
-	_, err = g.o.Journal.Record(entries, events, after)
+	_, err = g.o.Journal.Record(entries, events, edit)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if err != nil {

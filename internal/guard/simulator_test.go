@@ -39,7 +39,7 @@ type ledger struct {
 
 var errDisk = errors.New("disk full")
 
-func (l *ledger) Record(entries []drift.Entry, events []drift.Event, _ *drift.Object) ([]drift.Event, error) {
+func (l *ledger) Record(entries []drift.Entry, events []drift.Event, _ *drift.Edit) ([]drift.Event, error) {
 	if l.fail {
 		l.fail = false
 		return nil, errDisk
@@ -110,12 +110,12 @@ func (p *process) step() (happens, answered bool) {
 	return true, true
 }
 
-func (p *process) Record(entries []drift.Entry, events []drift.Event, after *drift.Object) ([]drift.Event, error) {
+func (p *process) Record(entries []drift.Entry, events []drift.Event, edit *drift.Edit) ([]drift.Event, error) {
 	happens, answered := p.step()
 	if !happens {
 		return nil, errDead
 	}
-	out, err := p.w.ledger.Record(entries, events, after)
+	out, err := p.w.ledger.Record(entries, events, edit)
 	if !answered {
 		return nil, errDead
 	}

@@ -62,8 +62,8 @@ func (h hook) Passed(ctx context.Context, s poll.Sight) error {
 
 type journal struct{ r *rig }
 
-func (j journal) Record(entries []drift.Entry, events []drift.Event, after *drift.Object) ([]drift.Event, error) {
-	return j.r.watcher.Record(entries, events, after)
+func (j journal) Record(entries []drift.Entry, events []drift.Event, edit *drift.Edit) ([]drift.Event, error) {
+	return j.r.watcher.Record(entries, events, edit)
 }
 
 func (j journal) Entries(kind string) ([]drift.Entry, error) {

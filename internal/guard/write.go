@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,7 @@ type order struct {
 // write carries one order out. More is false when nothing else should be tried
 // now; the error is that of the journal.
 func (g *Guard) write(ctx context.Context, o order) (more bool, err error) {
+	defer func() { g.plan(time.Now().UTC()) }()
 	now := time.Now().UTC()
 	in := intent{
 		ID: fold(o.row.Object.ID) + "/" + now.Format("20060102T150405.000000000"), Policy: o.row.Object, Time: now,
@@ -114,13 +116,14 @@ func (g *Guard) newest(policyID string) time.Time {
 	return at
 }
 
-// known is the policy as the pass saw it.
+// known is the policy as the pass saw it, with the guard's own writes since.
 func (g *Guard) known(id string) *drift.Object {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for i := range g.sight.Policies {
-		if fold(g.sight.Policies[i].ID) == fold(id) {
-			return &g.sight.Policies[i]
+	policies := g.view()
+	for i := range policies {
+		if fold(policies[i].ID) == fold(id) {
+			return &policies[i]
 		}
 	}
 	return nil
@@ -215,7 +218,7 @@ func (g *Guard) result(ctx context.Context, in intent, fresh drift.Object, fault
 	if after == nil { // what it must have become
 		after = in.apply(fresh)
 	}
-	err = g.keep(in, []drift.Event{g.writtenEvent(in, in.Policy, &fresh, now)}, after)
+	err = g.keep(in, []drift.Event{g.writtenEvent(in, in.Policy, &fresh, now)}, in.edit(after))
 	return err == nil && ctx.Err() == nil, err
 }
 
@@ -278,14 +281,33 @@ func exclusions(raw []byte) (users, groups []string) {
 }
 
 // apply is the form that a write makes of a policy: the body it sent, merged.
-func (in *intent) apply(o drift.Object) *drift.Object {
+func (in *intent) apply(o drift.Object) *drift.Object { return reshaped(o, in.Add, in.Undo != "") }
+
+// edit is what the write did to a policy that is of this form since; nil when
+// that cannot be told.
+func (in *intent) edit(after *drift.Object) *drift.Edit {
+	if after == nil {
+		return nil
+	}
+	before := after
+	if in.effect(after.Raw) {
+		before = reshaped(*after, in.Add, in.Undo == "")
+	}
+	if before == nil {
+		return nil
+	}
+	return &drift.Edit{Before: *before, After: *after}
+}
+
+// reshaped is a policy with ids among its exclusions, or without them.
+func reshaped(o drift.Object, ids IDs, gone bool) *drift.Object {
 	var err error
 	var body []byte
-	if in.Undo != "" {
-		body, err = withdraw(o.Raw, in.Add)
+	if gone {
+		body, err = withdraw(o.Raw, ids)
 	} else {
 		users, groups := exclusions(o.Raw)
-		body, err = compose(o.Raw, IDs{Users: without(in.Add.Users, users), Groups: without(in.Add.Groups, groups)})
+		body, err = compose(o.Raw, IDs{Users: without(ids.Users, users), Groups: without(ids.Groups, groups)})
 	}
 	if err != nil {
 		return nil
@@ -342,21 +364,28 @@ func (g *Guard) Writes(policyID string) []drift.Window {
 }
 
 // Expect gives the form that old has after the guard's own open writes, as far
-// as new shows them: what else differs is somebody else's. Nil when there are
-// none.
+// as new shows them, or a later one that was made on top of them: what else
+// differs is somebody else's. Nil when there are none.
 func (g *Guard) Expect(old, new drift.Object) *drift.Object {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	var own []*intent
+	for _, id := range slices.Sorted(maps.Keys(g.intents)) {
+		if in := g.intents[id]; in.open() && fold(in.Policy.ID) == fold(old.ID) {
+			own = append(own, in)
+		}
+	}
 	var out *drift.Object
-	for _, in := range g.intents {
-		if !in.open() || fold(in.Policy.ID) != fold(old.ID) || !in.effect(new.Raw) || in.effect(old.Raw) {
+	from := &old
+	for i, in := range own {
+		shown := slices.ContainsFunc(own[i:], func(later *intent) bool { return later.effect(new.Raw) })
+		if !shown || in.effect(from.Raw) {
 			continue
 		}
-		from := old
-		if out != nil {
-			from = *out
+		if out = in.apply(*from); out == nil {
+			return nil
 		}
-		out = in.apply(from)
+		from = out
 	}
 	return out
 }

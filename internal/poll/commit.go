@@ -101,11 +101,11 @@ func apply(s *drift.State, c drift.Commit, done drift.Committed) {
 	}
 }
 
-// lastEventOf is the newest event about a finding's object.
+// lastEventOf is the newest event about a change of a finding's object.
 func lastEventOf(events []drift.Event, f drift.Finding) string {
 	for i := len(events) - 1; i >= 0; i-- {
-		if e := &events[i]; e.Object != nil && e.Object.Key() == f.Key() {
-			return e.ID
+		if about := events[i].Moves(); about != nil && about.Key() == f.Key() {
+			return events[i].ID
 		}
 	}
 	return f.LastEvent

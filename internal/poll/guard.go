@@ -7,7 +7,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cadrift/cadrift/internal/diff"
 	"github.com/cadrift/cadrift/internal/drift"
+	"github.com/cadrift/cadrift/internal/judge"
 	"github.com/cadrift/cadrift/internal/store"
 )
 
@@ -125,19 +127,19 @@ func (w *Watcher) Exclusive(ctx context.Context, fn func() error) error {
 }
 
 // Record commits entries and events of the guard: chained, and in the outbox
-// of every receiver that wants them. After is the form that the last event's
-// write gives its policy; the event then tells what becomes of the drift. The
-// errors are those of the store.
-func (w *Watcher) Record(entries []drift.Entry, events []drift.Event, after *drift.Object) ([]drift.Event, error) {
+// of every receiver that wants them. Edit is what the last event's write did to
+// its policy; the event then tells whether that may lock people out, and what
+// becomes of the drift. The errors are those of the store.
+func (w *Watcher) Record(entries []drift.Entry, events []drift.Event, edit *drift.Edit) ([]drift.Event, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now().UTC()
 	commit := drift.Commit{TenantID: w.o.TenantID, Time: now, Entries: entries}
 	for i := range events {
 		var told []string
-		if after != nil && i == len(events)-1 {
+		if edit != nil && i == len(events)-1 {
 			var err error
-			if told, err = w.reckonWrite(&events[i], *after, &commit); err != nil {
+			if told, err = w.reckonWrite(&events[i], *edit, &commit); err != nil {
 				return nil, err
 			}
 		}
@@ -153,19 +155,28 @@ func (w *Watcher) Record(entries []drift.Entry, events []drift.Event, after *dri
 	return done.Events, nil
 }
 
-// reckonWrite works out what a write of the guard makes of the drift of its
-// policy. The pass that sees the write says nothing any more.
-func (w *Watcher) reckonWrite(e *drift.Event, after drift.Object, commit *drift.Commit) (told []string, err error) {
+// reckonWrite works out what a write of the guard makes of its policy and of
+// the drift. The pass that sees the write says nothing any more.
+func (w *Watcher) reckonWrite(e *drift.Event, edit drift.Edit, commit *drift.Commit) (told []string, err error) {
+	after := edit.After
 	next := maps.Clone(w.state.Objects)
 	next[after.Key()] = after
 	a := &assessor{w: w, now: e.Time, next: next, baseline: w.state.Baseline}
+	changes, _, err := diff.Objects(edit.Before.Form(), after.Form())
+	if err != nil {
+		return nil, err
+	}
+	v := a.theWorld().Judge(judge.Case{Old: &edit.Before, New: &after, Changes: changes})
+	if v.Lockout {
+		e.Severity, e.LockoutRisk, e.LockoutReasons = v.Severity, new(true), v.Reasons
+	}
 	reckoned := *e
 	if told, err = a.reckon(after.Key(), after.Ref, &reckoned); err != nil {
 		return nil, err
 	}
 	// Drift that goes on was told before, with a severity that is not this
-	// write's.
-	if reckoned.Drift == drift.DriftOpened || reckoned.Drift == drift.DriftResolved {
+	// write's, unless this is what makes it grave.
+	if reckoned.Drift == drift.DriftOpened || reckoned.Drift == drift.DriftResolved || e.Locks() {
 		*e = reckoned
 	}
 	commit.Closed, commit.Findings = a.out.commit.Closed, a.out.commit.Findings

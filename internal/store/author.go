@@ -79,7 +79,7 @@ func (t *tx) authors(events []drift.Event) (known map[string]author, err error) 
 		e := &events[i]
 		switch {
 		case e.Type == drift.GuardWritten: // its actor is who made it necessary
-			known[e.ID] = author{&drift.Actor{Kind: "cadrift", Time: e.Time}, e.ID}
+			known[e.ID] = author{&drift.Actor{Kind: "cadrift", Name: e.By, Time: e.Time}, e.ID}
 		case unnamed(e):
 			later[e.TenantID] = append(later[e.TenantID], *e)
 		case e.Type == drift.DriftChanged && e.Cause == "":

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ func TestAuthor(t *testing.T) {
 	known := tell(0, func(*drift.Event) {})
 	later, never, tooLate := tell(time.Minute, nobody), tell(2*time.Minute, nobody), tell(3*time.Minute, nobody)
 	wrote := tell(4*time.Minute, about(later, "sam@contoso.example", drift.GuardWritten))
+	undo := tell(4*time.Minute, func(e *drift.Event) { e.Type, e.Actor, e.By = drift.GuardWritten, nil, "uid 1000 (root)" })
 	by := tell(5*time.Minute, about(later, "kim@contoso.example", drift.EventAttributed))
 	moved := tell(6*time.Minute, func(e *drift.Event) { e.Cause = "baseline" })
 	tell(3*time.Hour, nobody)
@@ -40,6 +42,7 @@ func TestAuthor(t *testing.T) {
 		{never, "", ""},
 		{tooLate, "", ""},
 		{wrote, "cadrift", wrote},
+		{undo, "cadrift uid 1000 (root)", undo},
 		{moved, "", ""},
 		{by, "", ""},
 	}
@@ -50,7 +53,7 @@ func TestAuthor(t *testing.T) {
 		name := ""
 		if actor != nil {
 			if name = actor.Name; actor.Kind == "cadrift" {
-				name = "cadrift"
+				name = strings.TrimSpace("cadrift " + actor.Name)
 			}
 		}
 		if err != nil || name != c.name || by != c.by {

@@ -182,8 +182,8 @@ func (w *writer) writeEvents() error {
 			return err
 		}
 		w.events = append(w.events, e)
-		if e.Object != nil {
-			w.last[e.Object.Key()] = e.ID
+		if about := e.Moves(); about != nil {
+			w.last[about.Key()] = e.ID
 		}
 		row := outboxRecord{TenantID: w.tenant.TenantID, Event: e.ID, Seq: e.Seq}
 		if err := w.tx.enqueue(n.Receivers, row); err != nil {

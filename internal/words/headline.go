@@ -63,7 +63,7 @@ func marks(e *drift.Event) []string {
 	case drift.TestEvent:
 		return []string{"TEST", out[0]}
 	default:
-		out = append(out, TypeWord(e.Type))
+		out = append(out, TypeWord(e))
 	}
 	if e.Type == drift.DriftReminder {
 		out = append(out, "STILL OPEN")
@@ -83,9 +83,9 @@ func marks(e *drift.Event) []string {
 	return out
 }
 
-// TypeWord names the type of an event in a word or two.
-func TypeWord(t drift.EventType) string {
-	switch t {
+// TypeWord names what kind of event it is in a word or two.
+func TypeWord(e *drift.Event) string {
+	switch e.Type {
 	case drift.DriftChanged:
 		return "changed"
 	case drift.SchemaChanged:
@@ -95,6 +95,9 @@ func TypeWord(t drift.EventType) string {
 	case drift.GuardArmed:
 		return "guard armed"
 	case drift.GuardWritten:
+		if e.Undoes() {
+			return "guard undo"
+		}
 		return "guard wrote"
 	case drift.GuardRefused:
 		return "guard refused"
@@ -109,7 +112,7 @@ func TypeWord(t drift.EventType) string {
 	case drift.BaselinePinned:
 		return "baseline pinned"
 	}
-	return string(t)
+	return string(e.Type)
 }
 
 // Verdict is the severity and the direction that the first line shows: the

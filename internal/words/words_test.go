@@ -140,6 +140,9 @@ func examples() map[string]*drift.Event {
 	written := base(drift.GuardWritten, drift.Medium, "CA007: emergency exclusion added")
 	written.Policy = &drift.Ref{Kind: drift.Policy, ID: policyID, Name: "CA007"}
 	written.Added, written.Result = []string{"33333333-3333-3333-3333-333333333333"}, "verified"
+	undone := base(drift.GuardWritten, drift.Critical, "CA007: write of contoso-000000000042 undone, exclusion taken away: bg1@contoso.example")
+	undone.Policy, undone.Result, undone.About, undone.By, undone.Reason = written.Policy, "sent", "contoso-000000000042", "uid 1000 (root)", "guard undo: drill"
+	undone.LockoutRisk, undone.LockoutReasons = new(true), []string{"emergency account bg1@contoso.example no longer excluded"}
 	refused := base(drift.GuardRefused, drift.Medium, "CA008: not written")
 	refused.Policy, refused.Reason = written.Policy, "targets_account"
 	failed := base(drift.GuardFailed, drift.High, "CA007: write failed")
@@ -157,7 +160,7 @@ func examples() map[string]*drift.Event {
 		"changed-announced": expected, "changed-location": location, "changed-recreated": recreated,
 		"changed-deleted": deleted, "changed-created": created, "changed-staged": staged,
 		"reminder": reminder, "reminder-announced": &quiet, "attributed": attributed, "attributed-misused": misused, "schema": schema,
-		"guard-armed": armed, "guard-written": written, "guard-refused": refused, "guard-failed": failed,
+		"guard-armed": armed, "guard-written": written, "guard-undone": undone, "guard-refused": refused, "guard-failed": failed,
 		"blind": blind, "recovered": recovered, "pinned": pinned,
 		"heartbeat": base(drift.MonitorHeartbeat, drift.Info, "watching 64 objects"),
 		"test":      base(drift.TestEvent, drift.Critical, "this is a test"),
