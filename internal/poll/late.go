@@ -149,7 +149,9 @@ func (w *Watcher) resume(now time.Time) {
 	}
 	known := map[string]bool{}
 	for i := range events {
-		known[events[i].About] = true
+		if events[i].Type == drift.EventAttributed { // the guard's events are about others too
+			known[events[i].About] = true
+		}
 	}
 	for i := range events {
 		if e := &events[i]; !known[e.ID] && awaits(e) {
