@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -84,7 +85,7 @@ func (p *printer) tenant(t api.TenantStatus) {
 	}
 	rows := [][]cell{
 		row("last good pass", pass),
-		row("watching", watching(t.Objects)),
+		row("watching", cmp.Or(words.Objects(t.Objects), "nothing yet")),
 		row("baseline", p.baseline(t.Baseline)),
 		row("open drift", driftCounts(t.DriftOpen)),
 		row("chain", fmt.Sprintf("%d:%s", t.Chain.Seq, t.Chain.Hash)),
@@ -109,26 +110,6 @@ func (p *printer) tenant(t api.TenantStatus) {
 	for _, b := range t.Blind {
 		p.line("  %s %s, since %s: %s", p.paint(bad, "blind"), b.Reason, p.when(b.Since), words.Clean(b.Text, lineRunes))
 	}
-}
-
-func watching(objects map[drift.Kind]int) string {
-	var parts []string
-	for _, k := range drift.Kinds() {
-		n := objects[k]
-		switch {
-		case n == 0:
-		case k == drift.SecurityDefaults:
-			parts = append(parts, k.Words())
-		case k == drift.Policy:
-			parts = append(parts, words.Count(n, "policy", "policies"))
-		default:
-			parts = append(parts, words.Count(n, k.Words(), k.Words()+"s"))
-		}
-	}
-	if len(parts) == 0 {
-		return "nothing yet"
-	}
-	return strings.Join(parts, ", ")
 }
 
 func (p *printer) baseline(b *api.BaselineStatus) string {

@@ -41,6 +41,17 @@ func (k Kind) Words() string {
 	return string(k)
 }
 
+// Plural is the kind as people speak of several: "named locations".
+func (k Kind) Plural() string {
+	switch k {
+	case Policy:
+		return "policies"
+	case SecurityDefaults:
+		return "security defaults"
+	}
+	return k.Words() + "s"
+}
+
 // Key is the identity of an object within its tenant.
 type Key struct {
 	Kind Kind

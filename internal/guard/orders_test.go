@@ -68,10 +68,7 @@ func TestUndoIsALockoutRisk(t *testing.T) {
 // The drift that an undo opened says who ordered it.
 func TestDriftOfAnUndoSaysByWhom(t *testing.T) {
 	inRig(t, guard.Enforce, writer, func(r *rig) {
-		id := r.policy("CA001", everybody)
-		r.open()
-		r.passes(2)
-		r.must(r.admin.PatchPolicy(id, withoutBG))
+		r.robbed()
 		r.passes(2)
 		r.must(r.undo(r.last(drift.GuardWritten)))
 		for _, when := range []string{"at once", "after a pass"} {
@@ -101,10 +98,7 @@ func TestDriftOfAnUndoSaysByWhom(t *testing.T) {
 // change when the pass sees it.
 func TestOrdersKnowTheGuardsOwnWrites(t *testing.T) {
 	inRig(t, guard.Enforce, writer, func(r *rig) {
-		id := r.policy("CA001", everybody)
-		r.open()
-		r.passes(2)
-		r.must(r.admin.PatchPolicy(id, withoutBG))
+		id := r.robbed()
 		r.passes(1) // sees the removal and writes
 		if row := r.row(id); row.Verdict != guard.Covered || r.guard.Status().Missing != 0 {
 			t.Errorf("right after the write: %+v", row)
@@ -156,10 +150,7 @@ func (r *rig) unread() (failed *int) {
 // success. The next pass clears it.
 func TestOrdersAfterAnUnseenWrite(t *testing.T) {
 	inRig(t, guard.Enforce, writer, func(r *rig) {
-		id := r.policy("CA001", everybody)
-		r.open()
-		r.passes(2)
-		r.must(r.admin.PatchPolicy(id, withoutBG))
+		id := r.robbed()
 		failed := r.unread()
 		r.passes(1)
 		written := r.last(drift.GuardWritten)
@@ -199,10 +190,7 @@ func TestOrdersAfterAnUnseenWrite(t *testing.T) {
 // look like somebody's change, however fast they follow each other.
 func TestOrdersOnReplicasThatAreBehind(t *testing.T) {
 	inRig(t, guard.Enforce, writer, func(r *rig) {
-		id := r.policy("CA001", everybody)
-		r.open()
-		r.passes(2)
-		r.must(r.admin.PatchPolicy(id, withoutBG))
+		id := r.robbed()
 		r.passes(1)
 		refused := 0
 		for range 12 {
@@ -237,10 +225,7 @@ func TestUndoIsNotProvenByAnOldReading(t *testing.T) {
 			return func(b *graphsim.Behaviour) { b.Lag, b.StaleChance = 90*time.Second, stale }
 		}
 		r.tenant.Tune(replicas(1e-12))
-		id := r.policy("CA001", everybody)
-		r.open()
-		r.passes(2)
-		r.must(r.admin.PatchPolicy(id, withoutBG))
+		id := r.robbed()
 		r.passes(1)
 		r.must(r.undo(r.last(drift.GuardWritten)))
 		told := len(r.events())

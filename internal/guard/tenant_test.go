@@ -172,6 +172,17 @@ func (r *rig) policy(name, users string) string {
 	return id
 }
 
+// robbed opens the rig with one policy, whose exclusions somebody took away
+// after the first passes.
+func (r *rig) robbed() string {
+	r.t.Helper()
+	id := r.policy("CA001", everybody)
+	r.open()
+	r.passes(2)
+	r.must(r.admin.PatchPolicy(id, withoutBG))
+	return id
+}
+
 func (r *rig) events() []drift.Event {
 	r.t.Helper()
 	after := uint64(0)
@@ -287,10 +298,7 @@ func TestMissingPermissionIsNamedAtStart(t *testing.T) {
 // and the guard's own write is nobody's drift.
 func TestRemovedExclusionIsPutBack(t *testing.T) {
 	inRig(t, guard.Enforce, writer, func(r *rig) {
-		id := r.policy("CA001", everybody)
-		r.open()
-		r.passes(2)
-		r.must(r.admin.PatchPolicy(id, withoutBG))
+		id := r.robbed()
 		r.passes(4)
 		r.expect("guard.armed", "updated stronger critical lockout drift opened", "guard.written drift resolved")
 		e := r.last(drift.GuardWritten)
@@ -333,10 +341,7 @@ func TestRemovedExclusionIsPutBack(t *testing.T) {
 // silent, theirs is told.
 func TestForeignChangeBesideOurWriteIsTold(t *testing.T) {
 	inRig(t, guard.Enforce, writer, func(r *rig) {
-		id := r.policy("CA001", everybody)
-		r.open()
-		r.passes(2)
-		r.must(r.admin.PatchPolicy(id, withoutBG))
+		id := r.robbed()
 		edited := false
 		r.sim.OnRequest(func(q *http.Request) *graphsim.Fault {
 			if q.Method == http.MethodPatch && !edited {

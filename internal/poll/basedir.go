@@ -29,7 +29,7 @@ func (w *Watcher) vanished(kinds []drift.Kind) error {
 	for _, kind := range w.o.Kinds {
 		if last.Holds(kind) && !slices.Contains(kinds, kind) {
 			return fmt.Errorf("read baseline: the folder %s is gone (hint: an empty one says that there shall be no %s)",
-				filepath.Join(w.o.BaselineDir, string(kind)), plural(kind))
+				filepath.Join(w.o.BaselineDir, string(kind)), kind.Plural())
 		}
 	}
 	return nil

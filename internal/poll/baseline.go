@@ -194,7 +194,7 @@ func (w *Watcher) pinned(b *drift.Baseline, now time.Time) drift.Event {
 	var dropped []string
 	for _, kind := range w.o.Kinds {
 		if w.state.Baseline.Holds(kind) && !b.Holds(kind) {
-			dropped = append(dropped, plural(kind))
+			dropped = append(dropped, kind.Plural())
 		}
 	}
 	if len(dropped) > 0 {

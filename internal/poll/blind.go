@@ -145,7 +145,7 @@ func (w *Watcher) blindTo(kinds []drift.Kind, of int) string {
 	}
 	var names []string
 	for _, kind := range kinds {
-		names = append(names, plural(kind))
+		names = append(names, kind.Plural())
 	}
 	return "the " + strings.Join(names, ", ") + " of " + w.o.Tenant
 }
@@ -187,21 +187,11 @@ func (w *Watcher) sightQuarantine(readings []reading, a *assessment, out map[dri
 		}
 		kinds = append(kinds, kind)
 		texts = append(texts, fmt.Sprintf("%d of %d %s missing from the listing: deleted or unreadable, checking (%s)",
-			len(refs), known, plural(kind), refNames(refs)))
+			len(refs), known, kind.Plural(), refNames(refs)))
 	}
 	if len(texts) > 0 {
 		out[drift.ReasonQuarantine] = sight{text: strings.Join(texts, "; "), kinds: kinds}
 	}
-}
-
-func plural(kind drift.Kind) string {
-	switch kind {
-	case drift.Policy:
-		return "policies"
-	case drift.SecurityDefaults:
-		return "security defaults"
-	}
-	return kind.Words() + "s"
 }
 
 // sightUnknown names the objects that hold Graph's placeholder for a value

@@ -114,7 +114,7 @@ func (a *assessor) rollOut(kind drift.Kind, rolled map[string]bool, found map[st
 		most = max(most, found[path].objects)
 	}
 	e.Summary = fmt.Sprintf("Graph shows %s differently in %d of %d %s, none of which was written: Microsoft's roll-out",
-		drift.Visible(strings.Join(paths, ", ")), most, of, plural(kind))
+		drift.Visible(strings.Join(paths, ", ")), most, of, kind.Plural())
 	if a.baseline != nil {
 		moved := *a.baseline
 		moved.Objects, moved.Digest = based, baseline.Digest(based)

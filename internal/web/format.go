@@ -37,7 +37,7 @@ func funcs(base string) template.FuncMap {
 		"guard":     guardWords,
 		"origin":    words.Origin,
 		"head":      head,
-		"kinds":     kinds,
+		"kinds":     words.Objects,
 	}
 }
 
@@ -149,29 +149,6 @@ func patch(p drift.Patch) (string, error) {
 		return "", fmt.Errorf("encode patch: %w", err)
 	}
 	return b.String(), nil
-}
-
-// kinds says what is watched: "64 policies, 12 named locations".
-func kinds(objects map[drift.Kind]int) string {
-	text := ""
-	for _, k := range drift.Kinds() {
-		n := objects[k]
-		if n == 0 {
-			continue
-		}
-		if text != "" {
-			text += ", "
-		}
-		switch {
-		case k == drift.SecurityDefaults:
-			text += k.Words()
-		case k == drift.Policy && n != 1:
-			text += fmt.Sprintf("%d policies", n)
-		default:
-			text += words.Count(n, k.Words(), k.Words()+"s")
-		}
-	}
-	return text
 }
 
 // head is the end of a chain, short enough to compare by eye.
