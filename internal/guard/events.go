@@ -14,8 +14,9 @@ import (
 
 // writtenEvent tells a write: what was there, what was added, and who had
 // taken it away. A person's name stands in the summary only, from where the
-// store can erase it together with the actor's. Fresh is the policy as it was read for the write; nil when
-// the process died in between and nobody knows any more.
+// store can erase it together with the actor's. Fresh is the policy as it was
+// read for the write; nil when the process died in between and nobody knows
+// any more.
 func (g *Guard) writtenEvent(in intent, policy drift.Ref, fresh *drift.Object, now time.Time) drift.Event {
 	e := g.event(drift.GuardWritten, drift.Medium, now)
 	e.Policy, e.Added, e.Result, e.By = &policy, in.Add.all(), string(in.Stage), in.By
